@@ -1,0 +1,71 @@
+# Needs python3 (3.11 or newer, with venv) and make, nothing else. `make` lists what there is.
+# Everything is installed into .venv from lock files with hashes; a stamp in there makes the second call instant.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# DEMO and TEST pass options on: make run DEMO="--claims 200 --seed 7"; make test TEST="-k settle".
+DEMO   ?=
+TEST   ?=
+SOURCE := $(wildcard domain runtime workers config) tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format chaos seed-rows lock clean
+
+help: ## list these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run-installed ## install, then run 1,000 real claims to their end on an embedded store
+	@$(BIN)/claimstream demo $(DEMO)
+
+test: $(VENV)/.dev-installed ## install, then run the tests; prints how many seed rows work
+	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TEST)
+
+lint: $(VENV)/.dev-installed ## check style, format and types of source and tests
+	@$(BIN)/ruff check $(SOURCE)
+	@$(BIN)/ruff format --check $(SOURCE)
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev-installed ## mend what can be mended by a program
+	@$(BIN)/ruff check --fix $(SOURCE)
+	@$(BIN)/ruff format $(SOURCE)
+
+chaos: $(VENV)/.dev-installed ## the long seeded campaigns: kills, pauses, lost replies
+	@$(BIN)/python -m pytest -m chaos $(TEST)
+
+seed-rows: $(VENV)/.dev-installed ## run the tests, then write docs/seed-rows.md from what they showed
+	@$(BIN)/python -m pytest -m "not chaos and not bench" --write-seed-rows $(TEST)
+
+# uv is asked only here, when a dependency changes; it comes from PyPI into .venv.
+lock: $(VENV)/.created ## resolve pyproject.toml again into the three lock files
+	@echo "resolving the dependencies ..."
+	@$(PIP) install uv
+	@$(call compile,pyproject.toml,requirements.lock)
+	@$(call compile,--group build,requirements-build.lock)
+	@$(call compile,pyproject.toml --group dev,requirements-dev.lock)
+
+compile = env -i PATH="$$PATH" HOME="$$HOME" SSL_CERT_FILE="$${SSL_CERT_FILE-}" $(BIN)/uv pip compile --no-config --quiet $(1) \
+	--python-version 3.11 --universal --generate-hashes --custom-compile-command "make lock" --output-file $(2)
+
+clean: ## remove what was installed and built; data directories stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "claimstream needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The project itself is an editable install built by the pinned backend: nothing outside the locks is downloaded.
+$(VENV)/.run-installed: $(VENV)/.created pyproject.toml requirements.lock requirements-build.lock
+	@echo "installing what claimstream needs (once; from requirements.lock) ..."
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev-installed: $(VENV)/.run-installed requirements-dev.lock
+	@echo "installing what its tests need (once; from requirements-dev.lock) ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
