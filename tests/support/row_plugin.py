@@ -1,0 +1,96 @@
+"""The part of pytest that gathers what the tests showed of the seed rows. Registered by `tests/conftest.py`.
+
+`--write-seed-rows` writes docs/seed-rows.md after a run of the whole suite; `--seed-rows-as-collected FILE`
+writes to FILE what that table would be if every collected test passed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.row_report import counts_line, missing_lines, render
+from tests.support.row_states import RowState, ShownTest, row_states
+from tests.support.rows import load_rows
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+TABLE = Path(__file__).parents[2] / "docs" / "seed-rows.md"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the two options; called by the conftest, because a plugin registered later comes too late."""
+    group = parser.getgroup("seed rows")
+    group.addoption("--write-seed-rows", action="store_true", help="write docs/seed-rows.md")
+    group.addoption("--seed-rows-as-collected", metavar="FILE", help="write the table as if all passed")
+
+
+def shown_test(item: pytest.Item) -> ShownTest:
+    """What the rows need to know of one collected test; it counts as passed until it says otherwise."""
+    names = tuple(
+        node.name for node in item.listchain() if not isinstance(node, pytest.Session | pytest.Directory)
+    )
+    names = (*names[:-1], getattr(item, "originalname", None) or item.name)
+    marked = tuple(id_ for mark in item.iter_markers("row") for id_ in mark.args)
+    return ShownTest(item.nodeid, names, marked)
+
+
+class RowCollector:
+    """Remembers how each test ended, and tells at the end of a whole run which rows work."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """`config` says whether the whole suite is run: only then do counts mean anything."""
+        self._config = config
+        self._tests: dict[str, ShownTest] = {}
+        self._passed: set[str] = set()
+        self._not_passed: set[str] = set()
+
+    @property
+    def is_whole_run(self) -> bool:
+        """True when neither paths nor -k narrow the run."""
+        from_ini = self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        return from_ini and not self._config.getoption("keyword")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take the tests that are going to run, after every selection."""
+        self._tests = {item.nodeid: shown_test(item) for item in session.items}
+        path = self._config.getoption("seed_rows_as_collected")
+        if path:
+            Path(path).write_text(render(row_states(load_rows().row, self._tests.values())), encoding="utf-8")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test is passed when it was called and passed, and neither setup nor teardown failed."""
+        if report.when == "call" and report.passed:
+            self._passed.add(report.nodeid)
+        elif not report.passed:
+            self._not_passed.add(report.nodeid)
+
+    def states(self) -> dict[str, RowState]:
+        """The state of every row after this run."""
+        passed = self._passed - self._not_passed
+        tests = (
+            ShownTest(test.nodeid, test.names, test.marked, passed=test.nodeid in passed)
+            for test in self._tests.values()
+        )
+        return row_states(load_rows().row, tests)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the table when asked to; a narrowed run knows too little for it."""
+        if not self._config.getoption("write_seed_rows") or self._config.getoption("collectonly"):
+            return
+        if not self.is_whole_run:
+            raise pytest.UsageError("--write-seed-rows needs a run of the whole suite: no paths and no -k")
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(render(self.states()), encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Print the counts, and what is missing from the promise."""
+        if not self.is_whole_run or self._config.getoption("collectonly"):
+            return
+        states = self.states()
+        terminalreporter.section("seed rows")
+        for line in (*missing_lines(states), counts_line(states.values())):
+            terminalreporter.write_line(line)
