@@ -34,7 +34,8 @@ class Preference(msgspec.Struct, frozen=True, rename="camel"):
 
 class Subject(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The claim as assignment sees it. `barred`: adjusters who may not have it (on appeal the decider);
-    `parties`: subject ids for conflicts of interest; `day`: today in the office."""
+    `parties`: subject ids for conflicts of interest; `day`: today in the office.
+    """
 
     line: str
     jurisdiction: str

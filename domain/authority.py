@@ -112,6 +112,7 @@ def suffices(held: Authority) -> bool:
 
 
 def may_decide(role: str, line: str, cumulative: Money, kind: Kind = "indemnity") -> bool:
+    """Whether the role alone may decide the cumulative amount."""
     return suffices(authority(role, line, cumulative, kind))
 
 
@@ -124,6 +125,7 @@ def role_for(line: str, cumulative: Money, kind: Kind = "indemnity") -> Role:
 
 
 def at_least(role: str, needed: Role) -> bool:
+    """Whether the role stands at or above the needed one; a role that decides nothing never does."""
     return _RANK.get(role, -1) >= _RANK[needed]
 
 

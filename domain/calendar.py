@@ -24,6 +24,7 @@ class Calendar(msgspec.Struct, frozen=True):
     closes: time = time(17)
 
     def is_business_day(self, day: date) -> bool:
+        """Neither weekend nor holiday."""
         return day.weekday() not in self.weekend and day not in self.holidays
 
 

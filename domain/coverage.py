@@ -50,7 +50,8 @@ class ClaimedItem(msgspec.Struct, frozen=True, rename="camel"):
 
 class LossFacts(msgspec.Struct, frozen=True):
     """What the checks need to know of a claim. Days are days in the policy's time zone
-    (`domain.calendar.local_day`); the `used` amounts are what other claims took from shared terms."""
+    (`domain.calendar.local_day`); the `used` amounts are what other claims took from shared terms.
+    """
 
     loss_day: date
     reported_day: date

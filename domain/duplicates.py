@@ -31,7 +31,8 @@ Grade = Literal["none", "possible", "probable"]
 
 class LossTrace(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What of a claim is compared. `asset` (plate, asset or provider) and `claimant` are blind indexes;
-    empty means unknown and matches nothing."""
+    empty means unknown and matches nothing.
+    """
 
     claim_id: str
     policy_number: str
@@ -67,6 +68,7 @@ def duplicate_score(one: LossTrace, other: LossTrace) -> int:
 
 
 def grade(score: int) -> Grade:
+    """The word for a score: none, possible (60 to 84) or probable."""
     if score >= PROBABLE_FROM:
         return "probable"
     return "possible" if score >= POSSIBLE_FROM else "none"

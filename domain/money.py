@@ -92,6 +92,7 @@ def _same(one: Money, other: Money) -> int:
 
 
 def zero(currency: str) -> Money:
+    """Nothing, in the currency."""
     return Money(0, currency)
 
 

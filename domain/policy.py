@@ -53,12 +53,14 @@ class PolicyVersion(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     cost_sharing: CostSharing | None = None
 
     def coverage(self, code: str) -> Coverage | None:
+        """The coverage with this code, if it is held."""
         for held in self.coverages:
             if held.code == code:
                 return held
         return None
 
     def covers(self, day: date) -> bool:
+        """Whether the day lies in the span of these terms."""
         return self.effective <= day and (self.end is None or day < self.end)
 
 
@@ -74,6 +76,7 @@ class Interruption(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     reason: str = ""
 
     def holds_on(self, day: date) -> bool:
+        """Whether the day lies in the interruption."""
         return self.start <= day and (self.end is None or day < self.end)
 
 

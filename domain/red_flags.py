@@ -65,6 +65,8 @@ class RedFlagFacts(msgspec.Struct, frozen=True):
 
 
 class RedFlag(msgspec.Struct, frozen=True, rename="camel"):
+    """One sign, with its weight."""
+
     code: str
     weight: int
 
@@ -78,10 +80,12 @@ class RedFlags(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def codes(self) -> tuple[str, ...]:
+        """The codes alone."""
         return tuple(flag.code for flag in self.flags)
 
 
 def red_flags(facts: RedFlagFacts) -> RedFlags:
+    """Every flag that the facts raise."""
     raised = {
         "NEW_POLICY": _within(facts.inception, facts.loss_day, NEW_POLICY_DAYS),
         "INJURY_TRIVIAL_DAMAGE": facts.injured_count > 0 and facts.trivial_damage,

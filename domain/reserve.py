@@ -26,6 +26,7 @@ class Reserve(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def outstanding(self) -> Money:
+        """Both kinds together."""
         return self.indemnity + self.expense
 
 
@@ -39,6 +40,7 @@ class ReserveChange(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def no_reserve(currency: str) -> Reserve:
+    """Nothing set aside yet."""
     return Reserve(zero(currency), zero(currency))
 
 
@@ -64,6 +66,7 @@ def change_to(reserve: Reserve, kind: ReserveKind, after: Money, reason: str) ->
 
 
 def apply_change(reserve: Reserve, change: ReserveChange) -> Reserve:
+    """The reserve after the change."""
     if change.kind == "indemnity":
         return Reserve(change.after, reserve.expense)
     return Reserve(reserve.indemnity, change.after)
@@ -92,8 +95,10 @@ def release(reserve: Reserve, reason: str) -> tuple[ReserveChange, ...]:
 
 
 def incurred(paid: Money, outstanding: Money) -> Money:
+    """What the claim costs as far as is known: paid + outstanding."""
     return paid + outstanding
 
 
 def net_incurred(paid: Money, outstanding: Money, recovered: Money) -> Money:
+    """Incurred less what came back."""
     return paid + outstanding - recovered

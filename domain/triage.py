@@ -41,6 +41,7 @@ class TriageFacts(msgspec.Struct, frozen=True):
 
 
 def tier(facts: TriageFacts) -> Tier:
+    """The skill that the claim needs."""
     found = _tier(facts)
     if facts.minors:
         return TIERS[min(RANK[found] + 1, len(TIERS) - 1)]
