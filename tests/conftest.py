@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import leaks, row_plugin
+from tests.support.store import commands, store_address, store_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["commands", "store_address", "store_server"]  # fixtures of the store, for every test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

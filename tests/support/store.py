@@ -1,0 +1,60 @@
+"""A private real server for the whole test run, and an empty store for each test.
+
+`tests/conftest.py` imports the fixtures from here. A test that kills, pauses, fills or configures a server
+takes one of its own: `async with running_server(...) as server` (runtime.embedded.server).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runtime.embedded.server import EmbeddedServer, running_server
+from runtime.embedded.talk import ask_now
+from runtime.store.clients import StoreAddress, open_commands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
+
+#: Path of another server binary to run the whole suite on (the conformance runs); unset: the usual search.
+BINARY_VARIABLE = "CLAIMSTREAM_TEST_SERVER"
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[EmbeddedServer]:
+    """Give the one server of this run: started on the main thread, on a unix socket, gone with its data at
+    the end.
+
+    The runner of the tests' own loop is not running while a session fixture is set up, so this one brings
+    a loop.
+    """
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        context = running_server(binary=os.environ.get(BINARY_VARIABLE))
+        server = runner.run(context.__aenter__())
+        try:
+            yield server
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def store_address(store_server: EmbeddedServer) -> StoreAddress:
+    """Give the address of the run's server, emptied. Functions stay loaded (V6); configuration is nobody's
+    to change.
+    """
+    answer = ask_now(store_server.store.socket_path, "FLUSHALL", seconds=10)
+    assert answer == "OK", f"the test before left the server in a state that refuses FLUSHALL: {answer}"
+    return StoreAddress.parse(store_server.url)
+
+
+@pytest.fixture
+async def commands(store_address: StoreAddress) -> AsyncIterator[Redis]:
+    """Give a command client of an empty store."""
+    client = open_commands(store_address, max_connections=8, client_name="cs:test")
+    yield client
+    await client.aclose()
