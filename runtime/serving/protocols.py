@@ -1,0 +1,66 @@
+"""What a runner needs of the store, so that serving never sees the client library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.answers import Look, ParkedEntry, SettleAnswer, Settlement, Standing
+    from runtime.effects import Effect
+    from runtime.entry import Entry
+
+
+class Link(Protocol):
+    """One (log, group, partition) of the store: read, settle, look."""
+
+    async def resync(self, *, start: bool = False) -> Standing:
+        """Forget what is prefetched and put the group back to its position."""
+        ...
+
+    def begin(self) -> None:
+        """Have a read in flight."""
+        ...
+
+    async def take(self) -> list[Entry]:
+        """The next batch; empty after a quiet while."""
+        ...
+
+    async def interrupt(self) -> None:
+        """End the read in flight early."""
+        ...
+
+    async def close(self) -> None:
+        """Close the reading connection."""
+        ...
+
+    async def settle(self, position: str, token: str, what: Settlement) -> SettleAnswer:
+        """The second atomic step."""
+        ...
+
+    async def look(self) -> Look:
+        """Where the group stands."""
+        ...
+
+    async def mark_alone(self, position: str, entry_id: str) -> bool:
+        """Say durably that one entry runs alone now; False when fenced."""
+        ...
+
+    async def clear_start(self) -> None:
+        """Leave in good order: no death is to be counted."""
+        ...
+
+    def park(
+        self, entry: Entry, entity: str, reason: str, attempts: int, since: str, *, held: bool, now: str
+    ) -> Sequence[Effect]:
+        """The effects that move one entry to the dead letters."""
+        ...
+
+    async def wanted_again(self) -> dict[str, list[ParkedEntry]]:
+        """Parked entries, per entity and in order, that an operator asked to try again."""
+        ...
+
+    async def unretry(self, entity: str) -> None:
+        """The request for another try is dealt with."""
+        ...

@@ -1,0 +1,184 @@
+"""Serves one (group, partition) until it is told to stop: read, hand to the work, and recover from any doubt.
+
+    resync -> take -> (prefetch) -> serve -> take ...
+       ^                              |
+       +---- fenced, gap, idle, lost group, store away, halted: forget the buffer, back to the position
+
+After any doubt: forget, put the group back, read again. Never sweep, never guess a cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from runtime.actor import Actor, ticks
+from runtime.errors import Conflict, EffectRefused, GroupLost, Halted, ReaderTooOld, StoreUnavailable
+from runtime.serving.settling import Doubt
+from runtime.serving.work import Work
+from runtime.signals import Bus, Resynced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.clock import Clock
+    from runtime.serving.attempts import WorkOptions
+    from runtime.serving.gate import Gate
+    from runtime.serving.protocols import Link
+    from runtime.serving.triage import Known
+    from runtime.serving.waits import Waits
+
+
+class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a runner waits."""
+
+    tick_seconds: float = 1.0
+    """Seconds between two ticks of an actor that has work by time. Reason: SLA clocks count in hours."""
+    halted_poll_seconds: float = 5.0
+    """Seconds until a halted runner, or one that is too old, looks again whether it may go on."""
+
+
+class Runner:
+    """The loop of one (group, partition)."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        partition: int,
+        link: Link,
+        waits: Waits,
+        *,
+        bus: Bus,
+        clock: Clock,
+        gate: Gate,
+        known: Known,
+        work: WorkOptions | None = None,
+        options: RunnerOptions | None = None,
+    ) -> None:
+        """Nothing is connected before `run`."""
+        self._actor = actor
+        self._partition = partition
+        self._link = link
+        self._waits = waits
+        self._bus = bus
+        self._clock = clock
+        self._options = options or RunnerOptions()
+        self._work = Work(actor, partition, link, waits, bus, clock, gate, known, work)
+        self._next_tick = clock.monotonic() if ticks(actor) else float("inf")
+        self._interrupting: asyncio.Task[None] | None = None
+
+    @property
+    def position(self) -> str:
+        """The last entry whose effects are applied, as far as this runner knows."""
+        return self._work.position
+
+    def stop(self) -> None:
+        """Finish the settle at hand, hand the rest back, and end. Legal at any time, also twice."""
+        if not self._waits.stopping:
+            self._waits.stop()
+            self._interrupting = asyncio.get_running_loop().create_task(self._link.interrupt())
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serve until `stop`. Says `started` once the group stands on its position and reading may begin."""
+        try:
+            await self._recover("start", first=True)
+            if not self._waits.stopping:
+                started()
+            while not self._waits.stopping:
+                await self._turn()
+            await self._leave()
+        finally:
+            await self._close()
+
+    async def _turn(self) -> None:
+        """One batch, or one quiet while."""
+        try:
+            entries = await self._link.take()
+            if self._waits.stopping:
+                return
+            if entries:
+                self._link.begin()
+                await self._work.serve(entries)
+            else:
+                await self._look_while_idle()
+            await self._do_what_is_due()
+        except Doubt as doubt:
+            await self._recover(doubt.reason)
+        except GroupLost:
+            await self._recover("lost_group")
+        except ReaderTooOld as problem:
+            await self._wait_for_people("reader_too_old", problem)
+        except Halted as problem:
+            await self._wait_for_people("halted", problem)
+        except StoreUnavailable as problem:
+            async with self._waits.declared("store_away", str(problem)):
+                await self._waits.pause(1)
+            await self._recover("error")
+
+    async def _look_while_idle(self) -> None:
+        """An empty read although the cursor is not on the position, or something is pending: entries went astray.
+
+        A consumer that died may have read the tail; nothing would ever be settled, so no gap would show it.
+        """
+        look = await self._link.look()
+        if look.halted or look.torn:
+            raise Halted(look.torn or look.halted)
+        self._work.note_retries(look.retries)
+        if look.delivered != self._work.position or look.pending > 0:
+            raise Doubt("idle")
+
+    async def _do_what_is_due(self) -> None:
+        """Ticks of the actor, and parked entries that an operator wants tried again."""
+        if self._work.retries:
+            for entity, parked in (await self._link.wanted_again()).items():
+                await self._work.take_again(entity, parked)
+                await self._link.unretry(entity)
+            self._work.note_retries(0)
+        if self._clock.monotonic() >= self._next_tick:
+            self._next_tick = self._clock.monotonic() + self._options.tick_seconds
+            try:
+                await self._work.tick()
+            except (Conflict, EffectRefused):
+                return  # somebody else moved what it looked at: the next tick looks again
+
+    async def _recover(self, reason: str, *, first: bool = False) -> None:
+        """Put the group back to its position, however long that takes."""
+        attempt = 0
+        while not self._waits.stopping:
+            try:
+                standing = await self._link.resync(start=first)
+            except StoreUnavailable as problem:
+                attempt += 1
+                async with self._waits.declared("store_away", str(problem)):
+                    await self._waits.pause(attempt)
+                continue
+            except Halted as problem:
+                async with self._waits.declared("halted", str(problem)):
+                    await self._waits.sleep(self._options.halted_poll_seconds)
+                continue
+            self._work.reset(standing)
+            why = "lost_group" if standing.healed else reason
+            self._bus.emit(
+                Resynced(self._actor.name, self._actor.group, self._partition, why, standing.position)
+            )
+            return
+
+    async def _wait_for_people(self, reason: str, problem: Exception) -> None:
+        """Nothing here can go on by itself: say so, and look again after a while."""
+        async with self._waits.declared(reason, str(problem)):
+            await self._waits.sleep(self._options.halted_poll_seconds)
+        await self._recover(reason)
+
+    async def _leave(self) -> None:
+        """Clear the start mark: we leave in good order."""
+        try:
+            await self._link.clear_start()
+        except StoreUnavailable:
+            return  # a death is counted that was none; it needs two without progress to matter
+
+    async def _close(self) -> None:
+        if self._interrupting is not None:
+            await asyncio.wait({self._interrupting})
+        await self._link.close()

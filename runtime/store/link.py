@@ -1,0 +1,107 @@
+"""One (log, group, partition) of the store as a runner sees it: reader, settler, dead letters, looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.store import functions, position
+from runtime.store.parking import park_effects, parked_entry
+from runtime.store.reader import Reader, ReadOptions
+from runtime.store.reads import Reads
+from runtime.store.settle import Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runtime.answers import Look, ParkedEntry
+    from runtime.effects import Effect
+    from runtime.entry import Entry, EntryReader
+    from runtime.signals import Bus
+    from runtime.store.encoding import Logs
+
+
+class StoreLink:
+    """Joins what one runner needs of the store; see `runtime.serving.protocols.Link` for the contract."""
+
+    def __init__(
+        self,
+        reading: Redis,
+        commands: Redis,
+        logs: Logs,
+        log: str,
+        group: str,
+        partition: int,
+        process: str,
+        entries: EntryReader,
+        *,
+        bus: Bus | None = None,
+        read: ReadOptions | None = None,
+        command_ttl_ms: int,
+    ) -> None:
+        """`reading` is this runner's own connection, `commands` the pool of the process."""
+        self._commands = commands
+        self._keys = logs[log].keys
+        self._group = group
+        self._partition = partition
+        self._process = process
+        self._entries = entries
+        self._reads = Reads(commands)
+        self._reader = Reader(
+            reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus
+        )
+        self._settler = Settler(commands, logs, log, group, partition, bus=bus, command_ttl_ms=command_ttl_ms)
+        self.resync = self._reader.resync
+        self.begin = self._reader.begin
+        self.take = self._reader.take
+        self.interrupt = self._reader.interrupt
+        self.close = self._reader.close
+        self.settle = self._settler.settle
+
+    async def look(self) -> Look:
+        """Where the group stands."""
+        return await position.look(self._commands, self._keys, self._group, self._partition)
+
+    async def mark_alone(self, at: str, entry_id: str) -> bool:
+        """Say durably that one entry runs alone now; False when fenced."""
+        return await position.mark_alone(
+            self._commands, self._keys, self._group, self._partition, at, entry_id, self._process
+        )
+
+    async def clear_start(self) -> None:
+        """Leave in good order: no death is to be counted."""
+        await position.clear_start(self._commands, self._keys, self._group, self._partition, self._process)
+
+    def park(
+        self, entry: Entry, entity: str, reason: str, attempts: int, since: str, *, held: bool, now: str
+    ) -> Sequence[Effect]:
+        """The effects that move one entry to the dead letters."""
+        return park_effects(
+            self._keys,
+            self._group,
+            self._partition,
+            entry,
+            entity,
+            reason,
+            attempts,
+            since,
+            held=held,
+            now=now,
+        )
+
+    async def wanted_again(self) -> dict[str, list[ParkedEntry]]:
+        """Parked entries, per entity and in order, that an operator asked to try again."""
+        names = await self._reads.one("LRANGE", self._keys.retries(self._group, self._partition), 0, 99)
+        wanted: dict[str, list[ParkedEntry]] = {name.decode(): [] for name in names}
+        async for parked_id, fields in self._reads.stream(self._keys.parked(self._group, self._partition)):
+            parked = parked_entry(parked_id, fields, self._entries)
+            if parked.entity in wanted:
+                wanted[parked.entity].append(parked)
+        return wanted
+
+    async def unretry(self, entity: str) -> None:
+        """The request for another try is dealt with."""
+        await functions.call(
+            self._commands, functions.UNRETRY, [self._keys.retries(self._group, self._partition)], [entity]
+        )

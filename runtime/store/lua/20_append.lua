@@ -1,0 +1,33 @@
+-- cs_append_1: appends independent units, each in one atomic step: unseen command id, expected version ->
+-- events + snapshot + history + result. Registered without flags: the server refuses it under OOM.
+--   ARGV[1]  msgpack {logs, units}; logs = {{log key, state key, incarnation}, ...} as indexes into KEYS
+-- Answers an array with one answer per unit:
+--   {OK, version, id ...} | {REPEATED, version, id ...} | {CONFLICT, head key, version}
+--   | {INVALID, why} | {LOST, why} | {HALTED, why} | {TORN, why}
+
+local function append(keys, args)
+  local call = cmsgpack.unpack(args[1])
+  local logs, units = call[1], call[2]
+  local answers = {}
+  for i, unit in ipairs(units) do
+    local log = logs[unit[U_LOG]]
+    local state_key = keys[log[2]]
+    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys, {}, {})
+    if refusal == nil then
+      local result
+      refusal = guarded(state_key, nil, function() result = write_unit(unit, logs, keys) end)
+      if refusal == nil then
+        table.insert(result, 1, 'OK')
+        answers[i] = result
+      end
+    elseif refusal[1] == 'REPEATED' then
+      local first = refusal[2]
+      table.insert(first, 1, 'REPEATED')
+      refusal = first
+    end
+    if refusal then answers[i] = refusal end
+  end
+  return answers
+end
+
+redis.register_function{function_name = 'cs_append_1', callback = append}

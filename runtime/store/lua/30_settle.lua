@@ -1,0 +1,145 @@
+-- cs_settle_1: one batch of one group is done: position still as expected -> effects, position, acknowledgement.
+-- The position is the fence. Runs under OOM too (allow-oom): a full store drains, it does not deadlock.
+--   KEYS[1] log  [2] state  [3] position record  [4] parked stream  [5] held entities  [6] retry list  [7..] effects
+--   ARGV[1] group  [2] expected position  [3] token of this settle
+--   ARGV[4] msgpack {ids, first eventId, ops, logs, units, held, released}
+--           logs[1] is the log itself; held = entities that must be held now; released = {parked id, entity} pairs
+-- Answers: {OK, position, settled, retries} | {FENCED, position, token} | {GAP, position, why} |
+--   {CONFLICT, head key, version} | {INVALID, why} | {LOST, why} | {TORN, why} | {HALTED, why}
+-- The order of the checks is fixed; nothing is written before all have passed but the acknowledgement of
+-- the batch itself, which resync undoes by setting the cursor back.
+
+-- Is the entry at the position still there, and is the batch what comes right behind it?
+local function look_behind(log_key, position, first_id, first_event)
+  local behind
+  if position == '0-0' then
+    local info = redis.call('XINFO', 'STREAM', log_key)
+    local facts = {}
+    for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+    if facts['entries-added'] ~= facts['length'] then
+      return {'LOST', 'entries were removed before this group had seen any'}
+    end
+    if not first_id then return nil end
+    behind = redis.call('XRANGE', log_key, '-', '+', 'COUNT', 1)[1]
+  else
+    local two = redis.call('XRANGE', log_key, position, '+', 'COUNT', 2)
+    if not two[1] or two[1][1] ~= position then
+      return {'LOST', 'the entry at the position ' .. position .. ' is gone'}
+    end
+    behind = two[2]
+  end
+  if not first_id then return nil end
+  if not behind or behind[1] ~= first_id then
+    return {'GAP', position, 'next is ' .. (behind and behind[1] or 'nothing') .. ', not ' .. first_id}
+  end
+  local fields = behind[2]
+  local event_id = ''
+  for i = 1, #fields, 2 do
+    if fields[i] == 'eventId' then event_id = fields[i + 1] break end
+  end
+  if event_id ~= first_event then return {'GAP', position, 'another entry stands at ' .. first_id} end
+  return nil
+end
+
+-- Acknowledges the batch; the count and what stays pending below its end show a hole inside it.
+local function acknowledge(log_key, group, position, ids)
+  local acknowledged = 0
+  for from = 1, #ids, ACK_SLICE do
+    local upto = math.min(from + ACK_SLICE - 1, #ids)
+    local reply = redis.pcall('XACK', log_key, group, unpack(ids, from, upto))
+    if type(reply) == 'table' then return {'GAP', position, reply.err} end
+    acknowledged = acknowledged + reply
+  end
+  if acknowledged ~= #ids then return {'GAP', position, 'not all of the batch was pending'} end
+  local left = redis.pcall('XPENDING', log_key, group, '-', ids[#ids], 1)
+  if left.err then return {'GAP', position, left.err} end
+  if #left > 0 then return {'GAP', position, 'the batch skips ' .. left[1][1]} end
+  return nil
+end
+
+local function check_guards(call, keys)
+  local versions, types = {}, {}
+  for n = 2, #call[4] do
+    local log = call[4][n]
+    local refusal = refuse_log(keys[log[1]], keys[log[2]], log[3])
+    if refusal then return refusal end
+  end
+  for _, entity in ipairs(call[6]) do
+    if redis.call('HEXISTS', keys[5], entity) == 0 then return {'CONFLICT', 'held ' .. entity, '0'} end
+  end
+  for _, pair in ipairs(call[7]) do
+    if #redis.call('XRANGE', keys[4], pair[1], pair[1]) == 0 then return {'CONFLICT', 'parked ' .. pair[1], '0'} end
+  end
+  local fresh = {}
+  for _, unit in ipairs(call[5]) do
+    local refusal = refuse_unit(unit, keys, versions, types)
+    if refusal == nil then
+      fresh[#fresh + 1] = unit
+    elseif refusal[1] ~= 'REPEATED' then
+      return refusal
+    end
+  end
+  for _, op in ipairs(call[3]) do
+    local wrong = unfit(op, keys, types)
+    if wrong then return {'INVALID', wrong} end
+  end
+  return nil, fresh
+end
+
+local function release(keys, released)
+  for _, pair in ipairs(released) do
+    write('XDEL', keys[4], pair[1])
+    if write('HINCRBY', keys[5], pair[2], -1) <= 0 then write('HDEL', keys[5], pair[2]) end
+  end
+end
+
+local function move_position(record_key, ids, token, settled, marks)
+  if #ids == 0 then
+    write('HSET', record_key, 'token', token)
+  else
+    write('HSET', record_key, 'id', ids[#ids], 'settled', settled, 'token', token)
+    if marks then write('HDEL', record_key, 'deaths', 'alone', 'kills') end
+  end
+end
+
+local function settle(keys, args)
+  local group, expected, token = args[1], args[2], args[3]
+  local call = cmsgpack.unpack(args[4])
+  local ids = call[1]
+  local log_key, state_key, record_key = keys[1], keys[2], keys[3]
+  local refusal = refuse_log(log_key, state_key, call[4][1][3])
+  if refusal then return refusal end
+  local record = redis.call('HMGET', record_key, 'id', 'settled', 'token', 'torn', 'deaths', 'alone')
+  if record[4] then return {'HALTED', 'TORN: ' .. record[4]} end
+  if not record[1] then
+    halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')
+    return {'LOST', 'the position record of ' .. group .. ' is missing'}
+  end
+  if record[1] ~= expected then return {'FENCED', record[1], record[3] or ''} end
+  if #ids == 0 and record[3] == token then
+    return {'OK', expected, record[2], tostring(redis.call('LLEN', keys[6]))} -- the reply was lost, not the call
+  end
+  refusal = look_behind(log_key, expected, ids[1], call[2])
+  if refusal then
+    if refusal[1] == 'LOST' then halt(state_key, 'LOST: ' .. group .. ': ' .. refusal[2]) end
+    return refusal
+  end
+  local fresh
+  refusal, fresh = check_guards(call, keys)
+  if refusal then return refusal end
+  if #ids > 0 then
+    refusal = acknowledge(log_key, group, expected, ids)
+    if refusal then return refusal end
+  end
+  local settled = tostring(tonumber(record[2]) + #ids)
+  refusal = guarded(state_key, record_key, function()
+    for _, unit in ipairs(fresh) do write_unit(unit, call[4], keys) end
+    for _, op in ipairs(call[3]) do perform(op, keys) end
+    release(keys, call[7])
+    move_position(record_key, ids, token, settled, record[5] or record[6])
+  end)
+  if refusal then return refusal end
+  return {'OK', ids[#ids] or expected, settled, tostring(redis.call('LLEN', keys[6]))}
+end
+
+redis.register_function{function_name = 'cs_settle_1', callback = settle, flags = {'allow-oom'}}

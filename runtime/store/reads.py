@@ -1,0 +1,96 @@
+"""Pure reads of the store, many in one round trip. What actors and the command line look things up with.
+
+Only verbs of the closed list below pass: a write is an effect or an append, never a call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.store.trouble import STORE_ERRORS, translated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+    from runtime.store import functions
+
+READS = frozenset(
+    {
+        "EXISTS", "GET", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "LLEN", "LRANGE", "MEMORY USAGE", "MGET",
+        "PING", "SCARD", "SISMEMBER", "SMEMBERS", "STRLEN", "TTL", "TYPE", "XINFO CONSUMERS", "XINFO GROUPS",
+        "XINFO STREAM", "XLEN", "XPENDING", "XRANGE", "XREVRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE",
+        "ZSCORE", "INFO", "DBSIZE",
+    }
+)  # fmt: skip
+
+Command = tuple[str | int | bytes, ...]
+
+
+class Reads:
+    """Reads over the pooled command client."""
+
+    def __init__(self, client: Redis) -> None:
+        """Nothing is sent yet."""
+        self._client = client
+        self._send: functions.Send = client.execute_command
+
+    async def one(self, *command: str | int | bytes) -> Any:
+        """The reply of one read, raw bytes inside. Errors come translated (`StoreUnavailable` ...)."""
+        _allowed(command)
+        try:
+            return await self._send(*command)
+        except STORE_ERRORS as problem:
+            raise translated(problem) from problem
+
+    async def many(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies of many reads in one round trip, in order."""
+        if not commands:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            _allowed(command)
+            pipeline.execute_command(*command)
+        try:
+            replies: list[Any] = await pipeline.execute()
+        except STORE_ERRORS as problem:
+            raise translated(problem) from problem
+        return replies
+
+    async def stream(
+        self, key: str, *, page: int = 1000, after: str = ""
+    ) -> AsyncIterator[tuple[bytes, list[bytes]]]:
+        """Every entry of a stream in order, `page` at a time: (id, flat fields)."""
+        start = f"({after}" if after else "-"
+        while True:
+            entries = await self.one("XRANGE", key, start, "+", "COUNT", page)
+            for entry_id, fields in entries:
+                yield (
+                    entry_id,
+                    fields
+                    if isinstance(fields, list)
+                    else [part for pair in fields.items() for part in pair],
+                )
+            if len(entries) < page:
+                return
+            start = f"({entries[-1][0].decode()}"
+
+    async def keys(self, pattern: str) -> AsyncIterator[bytes]:
+        """Names of keys that match, by SCAN: for checks and listings, never on a path that must be fast."""
+        cursor: int | bytes = 0
+        while True:
+            try:
+                cursor, names = await self._send("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            except STORE_ERRORS as problem:
+                raise translated(problem) from problem
+            for name in names:
+                yield name
+            if int(cursor) == 0:
+                return
+
+
+def _allowed(command: Command) -> None:
+    verb = str(command[0])
+    if verb not in READS and " ".join(map(str, command[:2])) not in READS:
+        raise ValueError(f"{verb} is no read: writes are effects and appends")
