@@ -12,12 +12,18 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from tests.support import leaks, row_plugin
+from tests.support.source_tree import text_files
 from tests.support.store import commands, store_address, store_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from _pytest.terminal import TerminalReporter
+
+    from runtime.embedded.server import EmbeddedServer
 
 __all__ = ["commands", "store_address", "store_server"]  # fixtures of the store, for every test
 
@@ -38,6 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames.insert(0, "no_task_left")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Name the long files after a whole run: each is a question (does it fit in a head?), not a failure."""
+    if not row_plugin.is_whole_run(config):
+        return
+    long = [
+        f"{path} ({size})" for path, text in text_files(".py", ".lua") if (size := text.count("\n")) > 300
+    ]
+    if long:
+        terminalreporter.write_line(f"files over 300 lines: {', '.join(long)}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -67,3 +84,24 @@ def no_thread_and_no_process_left() -> Iterator[None]:
     yield
     left = leaks.threads_left(threads) + leaks.children_left(processes)
     assert not left, f"threads or processes left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_key_without_an_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No key that ought to expire is left without a TTL in the store of the run.
+
+    A test or module marked `permanent_keys("orders:*", ...)` says which keys may stay: no other may. Without
+    the mark, the families that must always expire are looked at.
+    """
+    yield
+    if "store_address" not in request.fixturenames:
+        return
+    marks = list(request.node.iter_markers("permanent_keys"))
+    server: EmbeddedServer = request.getfixturevalue("store_server")
+    with redis.Redis(unix_socket_path=server.store.socket_path) as client:
+        left = leaks.keys_without_ttl(client)
+    if marks:
+        left = leaks.matching_none(left, [pattern for mark in marks for pattern in mark.args])
+    else:
+        left = leaks.matching_any(left, leaks.ALWAYS_EXPIRE)
+    assert not left, f"keys that never expire: {left}"

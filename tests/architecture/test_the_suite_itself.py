@@ -6,11 +6,18 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from tests.support import leaks
 from tests.support.waiting import NotInTimeError, until, until_sync
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from runtime.embedded.server import EmbeddedServer
 
 
 async def test_waiting_returns_what_the_predicate_found() -> None:
@@ -81,3 +88,16 @@ def test_a_child_that_goes_on_is_seen_and_so_is_one_that_nobody_waited_for() -> 
     assert "never waited for" in leaks.children_left(before)[0]
     child.communicate()
     assert leaks.children_left(before) == []
+
+
+async def test_a_key_without_an_end_is_seen_unless_it_is_permanent(
+    commands: Redis, store_server: EmbeddedServer
+) -> None:
+    await commands.set("orders:1", "stays")
+    await commands.set("visit:1", "goes", ex=60)
+    await commands.set("visit:2", "forgot to go")
+    with redis.Redis(unix_socket_path=store_server.store.socket_path) as client:
+        left = leaks.keys_without_ttl(client)
+    assert left == ["orders:1", "visit:2"]
+    assert leaks.matching_none(left, ["orders:*"]) == ["visit:2"]
+    assert leaks.matching_any(left, ["orders:*"]) == ["orders:1"]

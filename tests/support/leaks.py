@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 0.5
 
+# Families of keys that hold something for a while only: results of commands, leases, sessions, tokens.
+ALWAYS_EXPIRE = ("command:*", "*:lease:*", "session:*", "auth:tokens:*", "analytics:realtime*")
+
 # Every process started by this run inherits it, so that an orphan is found whoever its parent has become.
 RUN_MARK = "CLAIMSTREAM_TEST_RUN"
 
@@ -106,18 +109,26 @@ def _describe_process(pid: int) -> str:
         return str(pid)
 
 
-def keys_without_ttl(client: redis.Redis, permanent: Iterable[str]) -> list[str]:
-    """Names of the keys that never expire and match none of the patterns (`*` and `?` as in a shell)."""
-    patterns = tuple(permanent)
+def keys_without_ttl(client: redis.Redis) -> list[str]:
+    """Names of the keys that never expire."""
     names = [bytes(name) for name in client.scan_iter(count=1000)]
     pipeline = client.pipeline(transaction=False)
     for name in names:
         pipeline.ttl(name)
-    texts = (
-        name.decode(errors="backslashreplace")
-        for name, ttl in zip(names, pipeline.execute(), strict=True)
-        if ttl == -1
-    )
+    ttls = pipeline.execute() if names else []
     return sorted(
-        text for text in texts if not any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
+        name.decode(errors="backslashreplace") for name, ttl in zip(names, ttls, strict=True) if ttl == -1
     )
+
+
+def matching_any(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The names that match at least one pattern (`*` and `?` as in a shell)."""
+    patterns = tuple(patterns)
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def matching_none(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The names that match no pattern."""
+    names = list(names)
+    matching = set(matching_any(names, patterns))
+    return [name for name in names if name not in matching]

@@ -28,6 +28,12 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--seed-rows-as-collected", metavar="FILE", help="write the table as if all passed")
 
 
+def is_whole_run(config: pytest.Config) -> bool:
+    """True when neither paths nor -k narrow the run: only then do counts mean anything."""
+    from_ini = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return from_ini and not config.getoption("keyword")
+
+
 def shown_test(item: pytest.Item) -> ShownTest:
     """What the rows need to know of one collected test; it counts as passed until it says otherwise."""
     names = tuple(
@@ -42,17 +48,11 @@ class RowCollector:
     """Remembers how each test ended, and tells at the end of a whole run which rows work."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """`config` says whether the whole suite is run: only then do counts mean anything."""
+        """`config` says what is run."""
         self._config = config
         self._tests: dict[str, ShownTest] = {}
         self._passed: set[str] = set()
         self._not_passed: set[str] = set()
-
-    @property
-    def is_whole_run(self) -> bool:
-        """True when neither paths nor -k narrow the run."""
-        from_ini = self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
-        return from_ini and not self._config.getoption("keyword")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take the tests that are going to run, after every selection."""
@@ -81,14 +81,14 @@ class RowCollector:
         """Write the table when asked to; a narrowed run knows too little for it."""
         if not self._config.getoption("write_seed_rows") or self._config.getoption("collectonly"):
             return
-        if not self.is_whole_run:
+        if not is_whole_run(self._config):
             raise pytest.UsageError("--write-seed-rows needs a run of the whole suite: no paths and no -k")
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(render(self.states()), encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the counts, and what is missing from the promise."""
-        if not self.is_whole_run or self._config.getoption("collectonly"):
+        if not is_whole_run(self._config) or self._config.getoption("collectonly"):
             return
         states = self.states()
         terminalreporter.section("seed rows")
