@@ -1,0 +1,145 @@
+"""The loop that keeps a process in the cluster: beat, see who lives, take our share of the seats, give back the rest.
+
+It serves nothing itself: it tells a `Floor` to open and close seats. A seat that is no longer ours by sharing is closed
+first (the runner finishes and hands back), then released; a seat whose lease another process took is closed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from runtime.cluster.sharing import chosen
+from runtime.errors import StoreUnavailable
+from runtime.signals import LeaseChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.cluster.lease import LeaseOptions, Leases, Seat
+    from runtime.cluster.registry import ProcessCard, Registry
+    from runtime.signals import Bus
+
+
+class Floor(Protocol):
+    """Where seats are served."""
+
+    def open(self, seat: Seat) -> None:
+        """Start serving a seat."""
+        ...
+
+    async def close(self, seat: Seat) -> None:
+        """Stop serving a seat; returns when nothing of it runs any more."""
+        ...
+
+
+class Membership:
+    """This process among the others."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        leases: Leases,
+        process: str,
+        seats: Mapping[Seat, str],
+        floor: Floor,
+        *,
+        options: LeaseOptions,
+        bus: Bus,
+    ) -> None:
+        """`seats`: every seat that this process can serve, and the name of its actor."""
+        self._registry = registry
+        self._leases = leases
+        self._process = process
+        self._seats = seats
+        self._floor = floor
+        self._options = options
+        self._bus = bus
+        self._stopping = asyncio.Event()
+        self._closing: dict[Seat, tuple[str, asyncio.Task[None]]] = {}
+        self.held: set[Seat] = set()
+        self.owners: dict[Seat, str] = {}
+        self.living: Mapping[str, ProcessCard] = {}
+        self.reachable = False
+
+    def stop(self) -> None:
+        """Give everything back and leave. Legal at any time, also twice."""
+        self._stopping.set()
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Beat until told to stop; then close every seat, release the leases and leave the registry."""
+        said = False
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._round()
+                    self.reachable = True
+                except StoreUnavailable:
+                    self.reachable = False  # the runners wait as well; the position keeps everybody safe
+                if self.reachable and not said:
+                    said = True
+                    started()
+                await self._sleep()
+        finally:
+            await self._leave()
+
+    async def _round(self) -> None:
+        """One beat: who lives, what is ours, renew, take, give back."""
+        self.living = await self._registry.beat()
+        wanted = {seat for seat in self._seats if self._should_serve(seat)}
+        owners = await self._leases.take(wanted | self.held)
+        self.owners.update(owners)
+        for seat in sorted(self.held):
+            if owners[seat] != self._process:
+                self._begin_closing(seat, "lost")
+            elif seat not in wanted:
+                self._begin_closing(seat, "released")
+        for seat in sorted(wanted):
+            if owners[seat] == self._process and seat not in self.held:
+                self.held.add(seat)
+                self._tell(seat, "taken")
+                self._floor.open(seat)
+        await self._give_back_closed()
+
+    def _should_serve(self, seat: Seat) -> bool:
+        """Is this seat ours among the living that can serve it?"""
+        actor = self._seats[seat]
+        able = [name for name, card in self.living.items() if not card.serves or actor in card.serves]
+        return bool(able) and chosen(str(seat), able) == self._process
+
+    def _begin_closing(self, seat: Seat, state: str) -> None:
+        """Close a seat beside the beats: a runner that takes its time must not cost the other leases."""
+        if seat not in self._closing:
+            self._closing[seat] = (state, asyncio.create_task(self._floor.close(seat), name=f"close {seat}"))
+
+    async def _give_back_closed(self) -> None:
+        """Release what has been closed since the last beat."""
+        done = [seat for seat, (_, task) in self._closing.items() if task.done()]
+        for seat in done:
+            state, task = self._closing.pop(seat)
+            self.held.discard(seat)
+            task.result()
+            self._tell(seat, state)
+        await self._leases.release(done)
+
+    async def _leave(self) -> None:
+        mine = sorted(self.held)
+        for seat in mine:
+            self._begin_closing(seat, "released")
+        await asyncio.gather(*(task for _, task in self._closing.values()))
+        try:
+            async with asyncio.timeout(1.0):
+                await self._give_back_closed()
+                await self._registry.leave()
+        except (StoreUnavailable, TimeoutError):
+            return  # the leases end by themselves
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(self._options.beat_seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self, seat: Seat, state: str) -> None:
+        self._bus.emit(LeaseChanged(group=seat.group, partition=seat.partition, state=state))
