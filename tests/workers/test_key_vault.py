@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -19,6 +19,9 @@ from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
 from workers.adapters.key_vault_file import KeyVaultDamaged
 from workers.adapters.master_key import MasterKeyError, new_master_key, parse_master_keys
 from workers.ports import DataKey, KeyVaultUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 WHEN = "2025-01-15T10:00:00Z"
 ROOT = Path(__file__).parents[2]
@@ -163,19 +166,46 @@ def test_two_processes_make_the_keys_of_the_same_subjects_once(tmp_path: Path) -
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-    answers = [child.communicate("go\n", timeout=20)[0].strip() for child in children]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    answers = [child.communicate(timeout=20)[0].strip() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0]
     assert len(answers[0]) == 64
     assert len(set(answers)) == 1
 
 
+@pytest.mark.parametrize("destroyed", [False, True])
+def test_whoever_was_first_between_look_and_write_has_made_the_key(tmp_path: Path, destroyed: bool) -> None:
+    class Overtaken(SqliteKeyVault):
+        """A vault whose look is followed at once by another process that writes."""
+
+        def find(self, subjects: Collection[str]) -> dict[str, DataKey | None]:
+            found = super().find(subjects)
+            if destroyed:
+                other.destroy("person:1", when=WHEN)
+            else:
+                other.get_or_create(subjects)
+            return found
+
+    with vault(tmp_path) as other, Overtaken(options(tmp_path), environment={}) as late:
+        mine = late.get_or_create(["person:1"])["person:1"]
+        theirs = other.find(["person:1"])["person:1"]
+    if destroyed:
+        assert mine is theirs is None
+    else:
+        assert raw(mine) == raw(theirs)
+
+
 def test_a_forked_process_uses_a_connection_of_its_own(tmp_path: Path) -> None:
     with vault(tmp_path) as keys:
         mine = raw(keys.get_or_create(["person:1"])["person:1"])
+        parents = keys._connection
         child = os.fork()
         if child == 0:
             same = raw(keys.get_or_create(["person:1", "person:2"])["person:1"]) == mine
-            os._exit(0 if same else 1)
+            os._exit(0 if same and keys._connection is not parents else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert keys.find(["person:2"])["person:2"] is not None
 
@@ -261,6 +291,23 @@ def test_a_vault_that_is_away_is_retryable_and_never_reads_as_erased(tmp_path: P
                 ask(["person:1"])
         (tmp_path / "away").rename(tmp_path / "keys.sqlite")
         assert keys.find(["person:1"])["person:1"] is not None
+
+
+def test_a_vault_whose_file_was_replaced_writes_no_key_into_the_lost_file(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    vault(tmp_path / "other").open()
+    with vault(tmp_path) as keys:
+        (tmp_path / "other" / "keys.sqlite").rename(tmp_path / "keys.sqlite")
+        with pytest.raises(KeyVaultUnavailable, match="was replaced while it was open"):
+            keys.get_or_create(["person:1"])
+
+
+def test_a_subject_with_any_character_has_a_key_of_its_own(tmp_path: Path) -> None:
+    odd = ["\0", "a\0b", "a", "", "'; DROP TABLE data_keys; --", "\U0001f600", "a" * 10_000]
+    with vault(tmp_path) as keys:
+        made = keys.get_or_create(odd)
+        assert {s: raw(k) for s, k in keys.find(odd).items()} == {s: raw(k) for s, k in made.items()}
+    assert len({raw(key) for key in made.values()}) == len(odd)
 
 
 def test_a_vault_that_another_one_locks_is_retryable(tmp_path: Path) -> None:
