@@ -107,8 +107,9 @@ class ServerProcess:
 
     def kill(self) -> int:
         """End it now; blocks until the kernel has done so (milliseconds). Twice is legal."""
-        for pid in {self.pid, self._child.pid}:
-            if self._child.poll() is None:
+        if self._child.poll() is None:
+            # The server before its guardian, which would otherwise be gone while the server is not.
+            for pid in dict.fromkeys((self.pid, self._child.pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         code = self._child.wait()
