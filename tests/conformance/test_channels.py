@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from contextlib import asynccontextmanager
@@ -223,6 +224,19 @@ async def test_a_file_rotated_by_another_process_is_noticed(log_file: LogFileCas
         await other.deliver([message(2)])
         await one.deliver([message(1), message(2), message(3)])
     assert log_file.received() == [message(n).key for n in (1, 2, 3)]
+    assert message(3).key in (log_file.folder / "notices.jsonl").read_text()
+
+
+async def test_a_paused_process_that_holds_the_lock_does_not_hold_up_the_others_for_ever(
+    log_file: LogFileCase,
+) -> None:
+    async with running(log_file.make(lock_wait=0.02)) as channel:
+        with (log_file.folder / "notices.jsonl.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (failed,) = await channel.deliver([message(1)])
+        (healed,) = await channel.deliver([message(1)])
+    assert isinstance(failed, TemporaryFailure)
+    assert isinstance(healed, Delivered)
 
 
 async def test_a_line_cut_by_a_crash_is_removed_and_its_message_sent(log_file: LogFileCase) -> None:

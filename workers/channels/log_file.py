@@ -5,7 +5,7 @@ not written. A batch is one write and one fsync. Several processes may use one f
 orders them.
 
 Idempotent by key as far as a file can be: a key that stands in the kept files, among the newest `remembered`,
-is answered again with the same reference and not written twice. A line that was cut by a crash is removed: its
+is answered again with the same reference and not written twice. A line cut by a crash is removed: its
 message was never answered. Whatever is wrong with the file or the disk is temporary; only a message that can
 never be one line of text is refused for ever.
 """
@@ -13,10 +13,12 @@ never be one line of text is refused for ever.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from workers.ports import Clock
 
 
+_LOCK_PAUSE = 0.01
+
+
 class LogFileOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where the lines go and how much of them is kept."""
 
@@ -45,6 +50,8 @@ class LogFileOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one line; a longer one is refused for ever."""
     remembered: int = 50_000
     """Keys held in memory against repetition, at about 120 bytes each."""
+    lock_wait: float = 5.0
+    """Seconds to wait for another process that writes; then the failure is temporary."""
     retry_after: float = 5.0
     """Seconds until a try after a temporary failure makes sense."""
 
@@ -165,10 +172,19 @@ class LogFileChannel:
         """Hold the lock file; the file itself cannot be locked, because a rotation replaces it."""
         lock = os.open(f"{self._options.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._take(lock)
             yield
         finally:
             os.close(lock)
+
+    def _take(self, lock: int) -> None:
+        """Wait for the lock, but not for ever: its holder may be a process that somebody paused."""
+        for _ in range(max(1, round(self._options.lock_wait / _LOCK_PAUSE))):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(_LOCK_PAUSE)
+        raise OSError(errno.EAGAIN, "another process holds the lock file")
 
     def _catch_up(self) -> None:
         """Open the file if need be, and learn the keys that others appended or rotated away."""
