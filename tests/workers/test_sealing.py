@@ -302,7 +302,7 @@ def test_the_canary_is_in_no_file_log_error_or_repr(
 
 
 def test_sealing_costs_less_than_twenty_microseconds(sealer: AesGcmSealer) -> None:
-    """Measured at about 5; twice the promise, for a machine that others use as well."""
+    """Measured at 3.4 on 2 shared cores. The promise is 10; the bound is doubled for a busy machine."""
     sealer.prepare([PLACE.subject])
     started = time.process_time()
     for _ in range(5_000):
