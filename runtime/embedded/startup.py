@@ -53,12 +53,14 @@ async def until_ready(process: ServerProcess, socket_path: str, log: Path, optio
 async def open_port(socket_path: str, ports: list[int]) -> int | None:
     """Let the running server bind the first of the ports that is free; none asked for, none opened.
 
-    Raises `NoFreePort`.
+    Raises `NoFreePort`, or `ServerFailed` when the server refuses for another reason.
     """
     for port in ports:
         answer = await ask(socket_path, "CONFIG", "SET", "port", str(port), seconds=_ANSWER_SECONDS)
         if answer == "OK":
             return port
+        if "Unable to listen" not in answer:
+            raise ServerFailed(f"the embedded store refused to open port {port}: {answer}")
     if ports:
         raise NoFreePort(f"no free port on 127.0.0.1 from {min(ports)} to {max(ports)}: set another port")
     return None

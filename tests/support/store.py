@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 #: Path of another server binary to run the whole suite on (the conformance runs); unset: the usual search.
 BINARY_VARIABLE = "CLAIMSTREAM_TEST_SERVER"
+
+
+async def command(client: Redis, *words: str | bytes | int | float) -> Any:
+    """Send any command and give its reply as the client library shapes it."""
+    return await client.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")
