@@ -57,6 +57,7 @@ from runtime.supervision.signals import (
 from runtime.supervision.slot import ChildStatus, State
 from runtime.supervision.strategy import Strategy
 from runtime.supervision.supervisor import AlreadyRunning, Supervisor
+from runtime.supervision.unstopped import Unstopped
 
 __all__ = [
     "AlreadyRunning",
@@ -83,4 +84,5 @@ __all__ = [
     "Supervisor",
     "SupervisorStarted",
     "SupervisorStopped",
+    "Unstopped",
 ]

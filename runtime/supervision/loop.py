@@ -127,7 +127,7 @@ class Loop:
     def _on_own_cancel(self) -> None:
         """This run is cancelled from outside: who was still stopping has not done so in time."""
         for slot in self._slots():
-            if slot.state is State.STOPPING and not slot.forced and slot.spec.stop is not None:
+            if slot.state is State.STOPPING and not slot.forced:
                 self._force(slot)
             slot.forced = True
 

@@ -113,8 +113,8 @@ class Supervisor:
         return self._loop.status()
 
     def unstopped(self) -> tuple[str, ...]:
-        """The children that ignored their soft stop in the last run."""
-        return self._unstopped
+        """The children that ignored their soft stop, in the present run or else in the last one."""
+        return self._loop.unstopped() if self._loop.running else self._unstopped
 
     def stop_budget(self) -> float:
         """Longest time in seconds that soft stops of the present children can take: what a parent must
