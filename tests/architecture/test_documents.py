@@ -25,7 +25,7 @@ from tests.support.documents import (
     targets,
     without_prompt,
 )
-from tests.support.source_tree import ROOT
+from tests.support.source_tree import ROOT, project_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,9 @@ def is_known_metric(text: str) -> bool:
 
 
 def is_known_path(text: str) -> bool:
-    return any(ROOT.glob(re.sub(r"\{[^}]*\}|<[^>]*>", "*", text.rstrip("/").removeprefix("./"))))
+    """A path from the root, or the bare name of a file anywhere in the project."""
+    pattern = re.sub(r"\{[^}]*\}|<[^>]*>", "*", text.rstrip("/").removeprefix("./"))
+    return any(ROOT.glob(pattern)) or any(path.name == text for path in project_files())
 
 
 def is_known_key(text: str) -> bool:
