@@ -129,7 +129,7 @@ class StatusServer:
             return status_pages.text(503, "fail: the status could not be found out in time\n")
 
 
-class _Handler(web.RequestHandler[web.BaseRequest]):
+class _Handler(web.RequestHandler):
     """Answers malformed requests without a word about the server or its parser."""
 
     def handle_error(
@@ -147,7 +147,7 @@ class _Handler(web.RequestHandler[web.BaseRequest]):
         return response
 
 
-class _Server(web.Server[web.BaseRequest]):
+class _Server(web.Server):
     """aiohttp's server with bounds on connections and sizes."""
 
     def __init__(
@@ -166,13 +166,11 @@ class _Server(web.Server[web.BaseRequest]):
             "max_field_size": 4096,
         }
 
-    def __call__(self) -> web.RequestHandler[web.BaseRequest]:
+    def __call__(self) -> web.RequestHandler:
         """The handler of one new connection."""
         return _Handler(self, loop=self._loop, **self._handler_options)
 
-    def connection_made(
-        self, handler: web.RequestHandler[web.BaseRequest], transport: asyncio.Transport
-    ) -> None:
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Refuse what is beyond the bound."""
         super().connection_made(handler, transport)
         if len(self.connections) > self._max_connections:
