@@ -16,7 +16,7 @@ import redis
 
 from tests.support import leaks, row_plugin
 from tests.support.source_tree import text_files
-from tests.support.store import commands, store_address, store_server
+from tests.support.store import chosen_server, commands, store_address, store_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     from runtime.embedded.server import EmbeddedServer
 
-__all__ = ["commands", "store_address", "store_server"]  # fixtures of the store, for every test
+__all__ = [
+    "chosen_server",
+    "commands",
+    "store_address",
+    "store_server",
+]  # fixtures of the store, for every test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

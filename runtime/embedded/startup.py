@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.005
 _ANSWER_SECONDS: Final = 2.0
 _LOG_LIMIT: Final = 8 * MIB
+_STAMP: Final = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ \S ")
 
 
 async def process_id(socket_path: str, fallback: int) -> int:
@@ -84,8 +86,9 @@ def shortened(log: Path) -> Path:
 
 
 def _last_words(log: Path) -> str:
-    """Give the last three lines of the log as one."""
+    """Give the last lines of the log as one, without their time stamps and without advice on the kernel."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 2000))
         lines = file.read().decode(errors="replace").split("\n")
-    return " | ".join([line.strip() for line in lines if line.strip()][-3:]) or "without a word"
+    said = [_STAMP.sub("", line).strip() for line in lines if "overcommit" not in line]
+    return " | ".join([words for words in said if words][-3:]) or "without a word"

@@ -76,7 +76,8 @@ _CLUSTER_AWAY: Final = "Redis Cluster cannot be connected"
 #: Longest text of an error that is shown, in characters: a server may echo what it was sent.
 _LONGEST: Final = 400
 
-_USER_AND_PASSWORD = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+]*://)[^\s/@'\"]*(?::[^\s'\"]*)?@", re.IGNORECASE)
+# Up to the last @ of the word: a password may hold one that nobody encoded.
+_USER_AND_PASSWORD = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+]*://)[^\s'\"]*@", re.IGNORECASE)
 _NAMED_SECRET = re.compile(r"(?i)\b(password|passwd|requirepass|masterauth|secret)(['\"]?\s*[=:]\s*)\S+")
 _ECHOED_ARGUMENTS = re.compile(r"(?i)(with args beginning with:).*", re.DOTALL)
 

@@ -20,7 +20,13 @@ from runtime.embedded.server import EmbeddedServer
 
 async def own(data_dir: str, socket_dir: str, end: str) -> None:
     """Start, tell, wait, end."""
-    options = EmbeddedOptions(data_dir=data_dir, socket_dir=socket_dir, min_free_mib=0, lock_seconds=5)
+    options = EmbeddedOptions(
+        data_dir=data_dir,
+        socket_dir=socket_dir,
+        min_free_mib=0,
+        lock_seconds=5,
+        binary=os.environ.get("CLAIMSTREAM_TEST_SERVER"),
+    )
     server = EmbeddedServer(options)
     store = await server.start()
     sys.stdout.write(msgspec.json.encode(store).decode() + "\n")

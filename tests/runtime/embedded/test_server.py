@@ -10,6 +10,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import uvloop
 
@@ -28,6 +29,7 @@ from runtime.embedded.server import EmbeddedServer, running_server
 from runtime.embedded.talk import ask
 from runtime.store.clients import StoreAddress, open_commands
 from tests.support.leaks import children
+from tests.support.store import SLOW_LOADING, prepare_slow_loading
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -249,15 +251,12 @@ async def test_a_server_that_is_loading_its_data_gets_more_time_than_one_that_is
     with tempfile.TemporaryDirectory(prefix="cs-") as folder:
         options = EmbeddedOptions(data_dir=f"{folder}/data", socket_dir=folder, min_free_mib=0)
         async with running_server(options) as server:
-            fill = "for i = 1, 400 do redis.call('SET', 'k' .. i, string.rep('x', 4000)) end return 'OK'"
-            assert await say(server, "EVAL", fill, "0") == "OK"
-        # 1 ms for each key, and an ear for questions after each 1 KiB: a small file loads like a large one.
-        slow = {"key-load-delay": "1000", "loading-process-events-interval-bytes": "1024"}
-        slowly = EmbeddedOptions(
-            data_dir=f"{folder}/data", socket_dir=folder, min_free_mib=0, start_seconds=0.3, directives=slow
-        )
+            client = open_commands(StoreAddress.parse(server.url), max_connections=1)
+            await prepare_slow_loading(client, keys=600)
+            await client.aclose()
+        slowly = msgspec.structs.replace(options, start_seconds=0.3, directives=SLOW_LOADING)
         async with running_server(slowly) as server:
-            assert await say(server, "DBSIZE") == ":400"
+            assert await say(server, "DBSIZE") == ":600"
 
 
 async def test_stopping_twice_or_before_the_start_is_legal() -> None:
