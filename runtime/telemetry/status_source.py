@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runtime.signals import Signal
     from runtime.telemetry.metrics import Metrics
@@ -48,8 +48,10 @@ class LocalStatus:
         monotonic: Callable[[], float],
         identity: Mapping[str, Any] | None = None,
         sections: Mapping[str, Callable[[], Any]] | None = None,
+        registered: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """`monotonic` gives seconds."""
+        """`monotonic` gives seconds; `registered` names the processes that are known to live."""
+        self._registered = registered
         self._progress = progress
         self._metrics = metrics
         self._monotonic = monotonic
@@ -75,7 +77,8 @@ class LocalStatus:
 
     async def health(self) -> HealthReport:
         """See `StatusSource`."""
-        return self._progress.report(self._monotonic())
+        report = self._progress.report(self._monotonic())
+        return msgspec.structs.replace(report, processes=tuple(self._registered()))
 
     async def metrics(self) -> bytes:
         """See `StatusSource`."""
