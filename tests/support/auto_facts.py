@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from domain.adjudication import Adjudication, AssessedItem, adjudicate
 from domain.calendar import local_day
@@ -11,8 +12,10 @@ from domain.money import Money, total
 from domain.policy import inception
 from domain.red_flags import RedFlagFacts
 from domain.triage import TriageFacts
-from workers.adapters.auto_row import AutoRow
 from workers.submissions import claimed_items
+
+if TYPE_CHECKING:
+    from workers.adapters.auto_row import AutoRow
 
 
 def claimed(row: AutoRow) -> Money:
