@@ -69,6 +69,7 @@ class Membership:
     async def run(self, started: Callable[[], None]) -> None:
         """Beat until told to stop; then close every seat, release the leases and leave the registry."""
         said = False
+        self.held.clear()
         try:
             while not self._stopping.is_set():
                 try:
@@ -81,6 +82,7 @@ class Membership:
                     started()
                 await self._sleep()
         finally:
+            self._stopping.clear()  # a later start begins anew
             await self._leave()
 
     async def _round(self) -> None:

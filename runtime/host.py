@@ -1,0 +1,178 @@
+"""The tree of one process, and the order in which it starts and drains.
+
+    host (one_for_all)
+    ├── loop lag          measures the event loop, feeds the watchdog
+    ├── cluster (one_for_all)
+    │   ├── runners (one_for_one)   a child per seat that this process holds
+    │   └── membership              beats, takes and gives back seats
+    ├── sampler           how far every seat is behind
+    ├── services ...      given by the composition root (the embedded store's keeper ...)
+    └── status            the HTTP endpoint, last to come and first to say that we drain
+
+Membership and runners stand and fall together: after a failure of either both begin from nothing, because a runner
+that nobody remembers would never be closed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from runtime.cluster.lease import LeaseOptions, Leases, Seat
+from runtime.cluster.membership import Membership
+from runtime.cluster.registry import ProcessCard, Registry
+from runtime.floor import Floor, ServingOptions
+from runtime.sampler import Sampler
+from runtime.supervision import ChildSpec, Strategy, Supervisor
+from runtime.telemetry.loop_lag import LoopLag, LoopLagOptions, LoopWatchdog
+from runtime.telemetry.metrics import Metrics
+from runtime.telemetry.metrics_subscriber import MetricsSubscriber
+from runtime.telemetry.progress import Progress, ProgressOptions
+from runtime.telemetry.status_server import StatusServer, StatusServerOptions
+from runtime.telemetry.status_source import LocalStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runtime.clock import Clock
+    from runtime.plan import ClusterPlan
+    from runtime.signals import Bus
+    from runtime.store.opening import OpenStore
+
+
+class HostOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options of one process, composed of those that its parts own."""
+
+    lease: LeaseOptions = LeaseOptions()
+    serving: ServingOptions = ServingOptions()
+    progress: ProgressOptions = ProgressOptions()
+    status: StatusServerOptions = StatusServerOptions()
+    loop: LoopLagOptions = LoopLagOptions()
+    sample_seconds: float = 1.0
+    """Seconds between two looks at the backlog. Reason: health has to notice a stall within seconds."""
+    watchdog: bool = True
+    """End the process when its event loop is blocked (off inside tests and the demo's own process)."""
+
+
+class Host:
+    """One process of the cluster."""
+
+    def __init__(
+        self,
+        store: OpenStore,
+        plan: ClusterPlan,
+        card: ProcessCard,
+        *,
+        options: HostOptions,
+        bus: Bus,
+        clock: Clock,
+        services: Sequence[ChildSpec] = (),
+    ) -> None:
+        """Nothing runs yet. `services` start after the cluster and stop before it."""
+        self._store = store
+        self._options = options
+        self.card = card
+        self.metrics = Metrics(version=card.version)
+        self.progress = Progress(options.progress)
+        self.floor = Floor(store, plan, card.incarnation, options=options.serving, bus=bus, clock=clock)
+        keyspaces = {name: log.keys for name, log in store.logs.items()}
+        leases = Leases(store.commands, card.incarnation, keyspaces, options.lease, clock)
+        registry = Registry(store.commands, card, options.lease.ttl_seconds)
+        seats = {seat: actor.name for seat, actor in plan.seats(card.serves).items()}
+        self._timed = {seat for seat, actor in plan.seats().items() if actor.timed}
+        self.membership = Membership(
+            registry, leases, card.incarnation, seats, self.floor, options=options.lease, bus=bus
+        )
+        self.status = LocalStatus(
+            self.progress,
+            self.metrics,
+            monotonic=time.monotonic,
+            identity=msgspec.to_builtins(card),
+            sections={
+                "supervision": self._tree,
+                "owners": lambda: {
+                    str(seat): owner for seat, owner in sorted(self.membership.owners.items())
+                },
+                "processes": lambda: sorted(self.membership.living),
+            },
+        )
+        self.status_server = StatusServer(self.status, options.status)
+        self._watchdog = LoopWatchdog(options=options.loop)
+        self._subscriptions = [bus.subscribe(MetricsSubscriber(self.metrics)), bus.subscribe(self.status)]
+        self._supervisor = Supervisor(
+            "host", [*self._children(bus, services)], strategy=Strategy.ONE_FOR_ALL, emit=bus.emit
+        )
+
+    def stop(self) -> None:
+        """Drain: readiness off, stop reading, settle what is at hand, give seats back, leave. Sticky."""
+        self.progress.draining()
+        self._supervisor.stop()
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Run until `stop`, or until the tree gives up (then the process has to exit non-zero)."""
+
+        def ready() -> None:
+            self.progress.started()
+            started()
+
+        if self._options.watchdog:
+            self._watchdog.start()
+        try:
+            await self._supervisor.run(ready)
+        finally:
+            self._watchdog.stop()
+            for unsubscribe in self._subscriptions:
+                unsubscribe()
+
+    def unstopped(self) -> tuple[str, ...]:
+        """Who did not end in time at the last stop."""
+        return (*self._supervisor.unstopped(), *self.floor.supervisor.unstopped())
+
+    def _children(self, bus: Bus, services: Sequence[ChildSpec]) -> list[ChildSpec]:
+        floor = self.floor.supervisor
+        drain = self._options.serving.stop_seconds + 2.0
+        cluster = Supervisor(
+            "cluster",
+            [
+                ChildSpec(name="runners", run=floor.run, stop=floor.stop, stop_timeout=drain),
+                ChildSpec(
+                    name="membership", run=self.membership.run, stop=self.membership.stop, stop_timeout=drain
+                ),
+            ],
+            strategy=Strategy.ONE_FOR_ALL,
+            emit=bus.emit,
+        )
+        lag = LoopLag(self.metrics.observe_loop_lag, beat=self._beat, options=self._options.loop)
+        sampler = Sampler(
+            self._store,
+            self._sampled,
+            self.status.observe_backlog,
+            self._reachable,
+            every_seconds=self._options.sample_seconds,
+        )
+        return [
+            ChildSpec(name="loop lag", run=lag.run, stop=lag.stop),
+            ChildSpec(name="cluster", run=cluster.run, stop=cluster.stop, stop_timeout=2 * drain + 1.0),
+            ChildSpec(name="sampler", run=sampler.run, stop=sampler.stop),
+            *services,
+            ChildSpec(name="status", run=self.status_server.run, stop=self.status_server.stop),
+        ]
+
+    def _sampled(self) -> list[Seat]:
+        return [seat for seat in self.membership.held if seat not in self._timed]
+
+    def _reachable(self, answered: bool, detail: str) -> None:
+        self.progress.store_reachable(answered, detail)
+        self.progress.leases_available(self.membership.reachable)
+
+    def _beat(self) -> None:
+        self._watchdog.beat()
+        self.progress.beat(time.monotonic())
+
+    def _tree(self) -> dict[str, Any]:
+        return {
+            "host": [msgspec.to_builtins(child) for child in self._supervisor.children()],
+            "runners": [msgspec.to_builtins(child) for child in self.floor.supervisor.children()],
+        }

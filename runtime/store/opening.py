@@ -1,0 +1,102 @@
+"""Opens the store for one process: connections, the function library, every log with its groups."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from runtime.store.append import Appender
+from runtime.store.clients import ClientOptions, StoreAddress, open_commands, open_reader
+from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, Log
+from runtime.store.functions import load_library
+from runtime.store.position import open_log
+from runtime.store.reads import Reads
+from runtime.store.trouble import STORE_ERRORS, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from runtime.signals import Bus
+    from runtime.store.keys import LogSpec
+
+
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this process uses the store."""
+
+    clients: ClientOptions = ClientOptions()
+    command_ttl_ms: int = DEFAULT_COMMAND_TTL_MS
+    """Milliseconds that the result of a command is remembered (see `encoding`)."""
+
+
+class OpenStore:
+    """An opened store: what reads, what appends, and connections for runners."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        commands: Redis,
+        logs: Mapping[str, Log],
+        options: StoreOptions,
+        bus: Bus | None,
+    ) -> None:
+        """Made by `open_store`."""
+        self.address = address
+        self.commands = commands
+        self.logs = logs
+        self.options = options
+        self.reads = Reads(commands)
+        self.appender = Appender(commands, logs, bus=bus, command_ttl_ms=options.command_ttl_ms)
+
+    def reading_connection(self, name: str) -> Redis:
+        """A connection of its own for one reader, named so that CLIENT LIST tells whose it is."""
+        clients = self.options.clients
+        return open_reader(
+            self.address,
+            block_ms=clients.block_ms,
+            client_name=name,
+            connect_seconds=clients.connect_seconds,
+        )
+
+    async def close(self) -> None:
+        """Close the pool; readers close their own connections."""
+        with suppress(*STORE_ERRORS):
+            await self.commands.aclose()
+
+
+async def open_store(
+    address: StoreAddress,
+    specs: Sequence[LogSpec],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    options: StoreOptions | None = None,
+    bus: Bus | None = None,
+    client_name: str = "cs:commands",
+) -> OpenStore:
+    """Connect, load the library, make or check every log and its groups (`groups` by log name).
+
+    Raises store faults (`StoreUnavailable`, `StoreMisused`), `LogMismatch`, `Halted`, `LibraryMissing`.
+    """
+    options = options or StoreOptions()
+    clients = options.clients
+    commands = open_commands(
+        address,
+        max_connections=clients.max_connections,
+        pool_wait_seconds=clients.pool_wait_seconds,
+        reply_seconds=clients.reply_seconds,
+        connect_seconds=clients.connect_seconds,
+        client_name=client_name,
+    )
+    try:
+        await load_library(commands)
+        logs = {spec.name: await open_log(commands, spec, groups.get(spec.name, ())) for spec in specs}
+    except BaseException as problem:
+        with suppress(*STORE_ERRORS):
+            await commands.aclose()
+        if isinstance(problem, STORE_ERRORS):
+            raise translated(problem) from problem
+        raise
+    return OpenStore(address, commands, logs, options, bus)

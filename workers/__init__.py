@@ -1,0 +1,1 @@
+"""Where the claims domain and the runtime meet: actors, their adapters, the composition root, the command line."""

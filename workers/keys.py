@@ -1,0 +1,129 @@
+"""Every key name of the claims application, and who owns it. Nobody writes a key by hand.
+
+| keys | owner (only writer) |
+|---|---|
+| `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
+| `analytics:*`, `leaderboard:*`, `metrics:*`, `claims:analytics` | analytics |
+| `adjuster:*`, `queue:*` | claims processor |
+| `claims:notifications`, `notified:*` | notifier |
+| `outbox:*` | dispatcher |
+| `audit:*` | auditor |
+| `view:floor:*` | cache invalidator |
+"""
+
+from __future__ import annotations
+
+from runtime.store.keys import Keyspace, LogSpec
+
+CLAIM_LOG = "claims:events"
+REQUEST_LOG = "claims:requests"
+NOTIFICATION_LOG = "claims:notifications"
+POLICY_LOG = "policies:events"
+CUSTOMER_LOG = "customers:events"
+
+INVALIDATION_CHANNEL = "cache:invalidation"
+
+
+def claim_log(partitions: int, *, tagged: bool = False) -> LogSpec:
+    """The log of claims: the truth."""
+    return LogSpec(CLAIM_LOG, "claim", "claimId", partitions, tagged)
+
+
+def request_log(partitions: int, *, tagged: bool = False) -> LogSpec:
+    """What foreign producers ask for: raw entries without a sequence."""
+    return LogSpec(REQUEST_LOG, "request", "claimId", partitions, tagged)
+
+
+def notification_log(partitions: int, *, tagged: bool = False) -> LogSpec:
+    """The outbox: who must be told what. Its entries carry no sequence of their own."""
+    return LogSpec(NOTIFICATION_LOG, "notification", "claimId", partitions, tagged, sequenced=False)
+
+
+def policy_log(*, tagged: bool = False) -> LogSpec:
+    """The log of policies, keyed by policy number."""
+    return LogSpec(POLICY_LOG, "policies:policy", "policyNumber", 1, tagged)
+
+
+def customer_log(*, tagged: bool = False) -> LogSpec:
+    """The log of customers."""
+    return LogSpec(CUSTOMER_LOG, "customers:customer", "customerId", 1, tagged)
+
+
+class ClaimKeys:
+    """Names of the application's keys in one partition of the claim log."""
+
+    def __init__(self, keyspace: Keyspace, partition: int) -> None:
+        """Names carry the partition's tag when the log's do."""
+        self._keyspace = keyspace
+        self._partition = partition
+
+    def name(self, base: str) -> str:
+        """Any of the names below, with the partition's tag."""
+        return self._keyspace.name(base, self._partition)
+
+    @property
+    def timers(self) -> str:
+        """Sorted set: `{claim}|{timer}` by due time in milliseconds since 1970."""
+        return self.name("claims:timers")
+
+    @property
+    def notifications(self) -> str:
+        """Stream: the outbox."""
+        return self.name(NOTIFICATION_LOG)
+
+    @property
+    def windows(self) -> str:
+        """Stream: window summaries of analytics."""
+        return self.name("claims:analytics")
+
+    @property
+    def adjuster_load(self) -> str:
+        """Hash: weighted open load by adjuster."""
+        return self.name("adjusters:load")
+
+    @property
+    def adjuster_last(self) -> str:
+        """Hash: when an adjuster was last assigned, milliseconds since 1970."""
+        return self.name("adjusters:last-assigned")
+
+    def workload(self, adjuster: str) -> str:
+        """List: open claims of an adjuster."""
+        return self.name(f"adjuster:{adjuster}:workload")
+
+    def queue(self, queue: str) -> str:
+        """List: a work list (`assigned:claims`, `payment:pending`, `claims:closed`)."""
+        return self.name(f"queue:{queue}")
+
+    @property
+    def chain(self) -> str:
+        """Hash: head of the audit chain, entries chained, last id."""
+        return self.name("audit:chain")
+
+    @property
+    def checkpoints(self) -> str:
+        """Stream: checkpoints of the audit chain."""
+        return self.name("audit:checkpoints")
+
+    def floor(self, view: str) -> str:
+        """Integer with a TTL: the version below which a view must not be filled any more."""
+        return self.name(f"view:floor:{view}")
+
+    @property
+    def outbox_attempts(self) -> str:
+        """Hash: intents whose sending was begun, by intent id."""
+        return self.name("outbox:attempts")
+
+    @property
+    def outbox_outcomes(self) -> str:
+        """Hash: how each intent ended, by intent id."""
+        return self.name("outbox:outcomes")
+
+    @property
+    def outbox_retries(self) -> str:
+        """Sorted set: intents to be sent again, by due time in milliseconds."""
+        return self.name("outbox:retries")
+
+    @property
+    def outbox_waiting(self) -> str:
+        """Hash: the intents that wait to be sent again, as they are."""
+        return self.name("outbox:waiting")
