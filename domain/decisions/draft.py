@@ -1,0 +1,98 @@
+"""The facts of one decision while they are made: each is stamped, applied, and the next one sees the claim
+after it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from domain import sla
+from domain.bodies.base import TIMEKEEPER, Actor, Body
+from domain.bodies.ending import SlaBreached
+from domain.bodies.handling import ClaimAssigned, ClaimReassigned
+from domain.bodies.intake import ClaimSubmitted
+from domain.claim import evolve
+from domain.claim_record import LAB_TYPES, Claim
+from domain.events import TYPE_OF, Fact, NewFact
+from domain.outcome import Accepted
+from domain.portrait import tier_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from domain.bodies.base import ClockChange
+    from domain.context import Context
+
+
+class Draft:
+    """A claim and the facts that were added to it. Lives inside one decision and never leaves it."""
+
+    __slots__ = ("_claim_id", "claim", "context", "facts")
+
+    def __init__(self, claim: Claim | None, context: Context, claim_id: str = "") -> None:
+        """Start from the claim as it is; `claim_id` only when there is none yet."""
+        self.claim = claim
+        self.context = context
+        self.facts: list[NewFact] = []
+        self._claim_id = claim.claim_id if claim is not None else claim_id
+
+    def emit(self, body: Body, *, actor: Actor | None = None, at: datetime | None = None) -> Claim:
+        """Add the fact of this body, with derived keys and changes of clocks; the claim after it."""
+        claim, context = self.claim, self.context
+        at = at or context.now
+        event_type = TYPE_OF[type(body)]
+        notice = claim.notice if claim is not None else body
+        assert isinstance(notice, ClaimSubmitted)
+        tier = claim.owner.tier if claim is not None and claim.owner is not None else tier_of(notice)
+        changes = sla.changes(claim, notice, body, at, context.rules.sla, context.zone, tier)
+        body = _stamped(body, claim, notice, at, changes)
+        sequence = claim.version + 1 if claim is not None else 1
+        who = actor or context.actor
+        self.claim = evolve(claim, Fact(event_type, self._claim_id, at, sequence, who, body))
+        self.facts.append(NewFact(event_type, at, body, who))
+        return self.claim
+
+    def realise_overdue(self) -> None:
+        """One breach for each clock whose time is over, dated when it was due: late deciding neither loses
+        nor doubles it.
+        """
+        claim = self.claim
+        if claim is None or not claim.clocks:
+            return
+        for key, clock in sla.overdue(claim, self.context.now):
+            profile, _, name = key.partition(".")
+            body = SlaBreached(
+                clock=key,
+                cycle=clock.cycle,
+                due=clock.due,
+                profile=profile,
+                name=name,
+                jurisdiction=claim.notice.jurisdiction,
+            )
+            self.emit(body, actor=TIMEKEEPER, at=clock.due)
+
+    def accepted(self) -> Accepted:
+        """The answer."""
+        assert self.claim is not None
+        return Accepted(tuple(self.facts), self.claim)
+
+
+def _stamped(
+    body: Body, claim: Claim | None, notice: ClaimSubmitted, at: datetime, changes: tuple[ClockChange, ...]
+) -> Body:
+    """The body with the keys that projections need beside it."""
+    if isinstance(body, ClaimAssigned | ClaimReassigned):
+        owner = body.adjuster_id
+    else:
+        owner = claim.owner.adjuster_id if claim is not None and claim.owner is not None else ""
+    return replace(
+        body,
+        type=LAB_TYPES.get(notice.line, notice.line),
+        priority=notice.priority,
+        claimant_id=notice.claimant_id,
+        assigned_to=owner,
+        submitted_at=claim.submitted_at if claim is not None else at,
+        clocks=changes,
+    )

@@ -1,0 +1,370 @@
+"""Clocks: which a fact starts, stops, pauses and resumes, and when they are due. Profiles are rows of data.
+
+The legal profile of the jurisdiction and INTERNAL run side by side; a jurisdiction without rows uses US-
+MODEL. What a fact does to clocks is stored in the fact, so replay rebuilds every due time without a
+profile. Days count from the day after receipt; a period of days ends with its last day, in the policy's
+time zone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.bodies import deciding, ending, handling, intake, paying
+from domain.bodies.base import Body, ClockChange
+from domain.calendar import Calendar, add_business_days, add_business_hours
+from domain.sla_profiles import ROWS, ClockRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from domain.claim_record import Claim
+    from domain.facets import Clock
+
+INTERNAL = "INTERNAL"
+MODEL = "US-MODEL"
+DEFAULT_WARN = (50, 80)
+"""Percentages of a clock's span at which the adjuster and the supervisor are warned."""
+ACTIVE = frozenset(("running", "paused", "breached"))
+"""A clock that is not stopped yet."""
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """What must be scheduled for a claim: `id` is `clock:cycle[:mark]`, unique on the claim for ever."""
+
+    id: str
+    due: datetime
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """A dated order (catastrophe) that gives a clock another length in one jurisdiction."""
+
+    jurisdiction: str
+    clock: str
+    first: date
+    last: date
+    length: int
+
+
+class SlaBook(msgspec.Struct, frozen=True):
+    """All rows, by (jurisdiction, line, clock). `calendars` by the names that rows use; missing: no
+    holidays.
+    """
+
+    rows: dict[tuple[str, str, str], tuple[ClockRow, ...]]
+    calendars: dict[str, Calendar] = {}
+    overrides: tuple[Override, ...] = ()
+
+    def find(self, jurisdiction: str, line: str, clock: str) -> tuple[ClockRow, ...]:
+        """The rows that run for this clock: at most one legal, and one internal (tiers apart)."""
+        rows = self.rows
+        for key in ((jurisdiction, line, clock), ("*", line, clock), (jurisdiction, "*", clock)):
+            if key in rows:
+                legal = rows[key]
+                break
+        else:
+            known = (jurisdiction, "*", "") in rows or (jurisdiction, line, "") in rows
+            legal = () if known else rows.get(("*", "*", clock), ())
+        return legal + rows.get((INTERNAL, "*", clock), ())
+
+
+def sla_book(
+    rows: tuple[ClockRow, ...] = ROWS,
+    calendars: Mapping[str, Calendar] | None = None,
+    overrides: tuple[Override, ...] = (),
+) -> SlaBook:
+    """Index the rows. The key (jurisdiction, line, "") says that the jurisdiction has a law of its own."""
+    index: dict[tuple[str, str, str], tuple[ClockRow, ...]] = {}
+    for row in rows:
+        index[row.jurisdiction, row.line, row.clock] = (
+            *index.get((row.jurisdiction, row.line, row.clock), ()),
+            row,
+        )
+        index.setdefault((row.jurisdiction, row.line, ""), ())
+    return SlaBook(rows=index, calendars=dict(calendars or {}), overrides=overrides)
+
+
+def due_time(start: datetime, row: ClockRow, length: int, calendar: Calendar, zone: tzinfo) -> datetime:
+    """When a clock that starts at `start` is due (UTC)."""
+    if row.unit == "hours":
+        if row.day_type == "business":
+            return add_business_hours(start, length, calendar, zone)
+        return start + timedelta(hours=length)
+    local = start if zone is UTC else start.astimezone(zone)
+    return _end_of_period(local.date(), length, row.day_type == "business", calendar, zone)
+
+
+@lru_cache(maxsize=4096)
+def _end_of_period(received: date, days: int, business: bool, calendar: Calendar, zone: tzinfo) -> datetime:
+    """The end of the last day: pure, remembered because thousands of claims arrive on one day."""
+    last = add_business_days(received, days, calendar) if business else received + timedelta(days=days)
+    return datetime.combine(last + timedelta(days=1), time(0), zone).astimezone(UTC)
+
+
+Step = tuple[str, str]
+"""What a fact means for a clock: (start | stop | pause | resume | extend, clock name)."""
+
+
+def _on_submitted(claim: Claim | None, body: intake.ClaimSubmitted) -> tuple[Step, ...]:
+    return (("start", "acknowledge"),)
+
+
+def _on_acknowledged(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("stop", "acknowledge"),)
+
+
+def _on_validated(claim: Claim, body: intake.ClaimValidated) -> tuple[Step, ...]:
+    missing = [name for name in body.required_documents if name not in claim.documents]
+    complete = not missing and claim.proof_of_loss
+    return (("start", "assign"), ("ensure", "decide")) if complete else (("start", "assign"),)
+
+
+def _on_assigned(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("stop", "assign"), ("start", "contact"))
+
+
+def _on_document(claim: Claim, body: handling.DocumentUploaded | handling.DocumentWaived) -> tuple[Step, ...]:
+    undecided = claim.decision.kind == "none"
+    return (("ensure", "decide"),) if body.complete and undecided else ()
+
+
+def _on_information_requested(claim: Claim, body: handling.InformationRequested) -> tuple[Step, ...]:
+    if body.owed_by != "claimant":
+        return (("stop", "contact"), ("ensure", "letter"))
+    return (("stop", "contact"), ("pause", "decide"))
+
+
+def _on_information_completed(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("resume", "decide"), ("ensure", "decide"))
+
+
+def _on_investigated(claim: Claim, body: handling.Investigated) -> tuple[Step, ...]:
+    return (("ensure", "letter"),) if body.phase == "started" else (("stop", "letter"),)
+
+
+def _on_status_letter(claim: Claim, body: handling.StatusNotified) -> tuple[Step, ...]:
+    extend: tuple[Step, ...] = (("extend", "decide"),) if body.extends_until is not None else ()
+    undecided = claim.decision.kind == "none" and claim.state not in ("SUBMITTED", "VALIDATED")
+    again: tuple[Step, ...] = (("start", "letter"),) if undecided else ()
+    return (("stop", "contact"), ("stop", "letter"), *extend, *again)
+
+
+def _on_note(claim: Claim, body: handling.NoteAdded) -> tuple[Step, ...]:
+    return (("stop", "contact"),) if body.kind == "contact" else ()
+
+
+_DECIDED: tuple[Step, ...] = (("stop", "assign"), ("stop", "contact"), ("stop", "decide"), ("stop", "letter"))
+
+
+def _on_approved(claim: Claim, body: deciding.ClaimApproved) -> tuple[Step, ...]:
+    owed = body.approved_net.minor > claim.paid
+    return (*_DECIDED, ("start", "pay")) if owed else _DECIDED
+
+
+def _on_rejected(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return _DECIDED
+
+
+def _on_undone(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("stop", "pay"), ("start", "decide"))
+
+
+def _on_appeal_filed(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("start", "appeal"),)
+
+
+def _on_appeal_decided(claim: Claim, body: deciding.AppealDecided) -> tuple[Step, ...]:
+    again: tuple[Step, ...] = (("start", "decide"),) if body.outcome == "overturned" else ()
+    return (("stop", "appeal"), *again)
+
+
+def _on_paid(claim: Claim, body: paying.PaymentCompleted) -> tuple[Step, ...]:
+    return (("stop", "pay"),) if body.balance.minor == 0 else ()
+
+
+def _on_reversed(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("start", "pay"),)
+
+
+def _on_ended(claim: Claim, body: Body) -> tuple[Step, ...]:
+    return (("stop", "*"),)
+
+
+def _on_reopened(claim: Claim, body: Body) -> tuple[Step, ...]:
+    decide: tuple[Step, ...] = (("start", "decide"),) if claim.proof_of_loss else ()
+    return (("stop", "*"), ("start", "assign"), *decide)
+
+
+STEPS: dict[type[Body], Callable[..., tuple[Step, ...]]] = {
+    intake.ClaimSubmitted: _on_submitted,
+    intake.ClaimAcknowledged: _on_acknowledged,
+    intake.ClaimValidated: _on_validated,
+    intake.DuplicateConfirmed: _on_ended,
+    handling.ClaimAssigned: _on_assigned,
+    handling.DocumentUploaded: _on_document,
+    handling.DocumentWaived: _on_document,
+    handling.InformationRequested: _on_information_requested,
+    handling.InformationCompleted: _on_information_completed,
+    handling.Investigated: _on_investigated,
+    handling.SiuReferred: lambda claim, body: (("ensure", "letter"),),
+    handling.StatusNotified: _on_status_letter,
+    handling.NoteAdded: _on_note,
+    deciding.ClaimApproved: _on_approved,
+    deciding.ClaimRejected: _on_rejected,
+    deciding.DecisionRescinded: _on_undone,
+    deciding.AppealFiled: _on_appeal_filed,
+    deciding.AppealDecided: _on_appeal_decided,
+    paying.PaymentCompleted: _on_paid,
+    paying.PaymentReversed: _on_reversed,
+    ending.ClaimClosed: _on_ended,
+    ending.ClaimWithdrawn: _on_ended,
+    ending.ClaimReopened: _on_reopened,
+}
+"""Body -> what it means for clocks. `start` begins a new cycle, `ensure` begins one only when none is
+active.
+"""
+
+
+def changes(
+    claim: Claim | None,
+    notice: intake.ClaimSubmitted,
+    body: Body,
+    at: datetime,
+    book: SlaBook,
+    zone: tzinfo,
+    tier: str,
+) -> tuple[ClockChange, ...]:
+    """What this fact, which happens to `claim` (before it) at `at`, does to clocks."""
+    steps = STEPS.get(type(body))
+    if steps is None:
+        return ()
+    clocks = claim.clocks if claim is not None else {}
+    found: list[ClockChange] = []
+    for op, name in steps(claim, body):
+        if op in ("start", "ensure"):
+            found += _starts(clocks, notice, name, op == "ensure", at, book, zone, tier)
+        else:
+            found += _others(clocks, op, name, at, body)
+    return tuple(found)
+
+
+def _starts(
+    clocks: Mapping[str, Clock],
+    notice: intake.ClaimSubmitted,
+    name: str,
+    only_if_idle: bool,
+    at: datetime,
+    book: SlaBook,
+    zone: tzinfo,
+    tier: str,
+) -> list[ClockChange]:
+    found = []
+    for row in book.find(notice.jurisdiction, notice.line, name):
+        if row.tier not in ("*", tier):
+            continue
+        clock = f"{row.profile}.{name}"
+        known = clocks.get(clock)
+        if known is not None and known.status in ACTIVE and only_if_idle:
+            continue
+        calendar = book.calendars.get(row.calendar) or _NO_HOLIDAYS
+        due = due_time(at, row, _length(row, notice.jurisdiction, at, book), calendar, zone)
+        cycle = known.cycle + 1 if known is not None else 1
+        found.append(ClockChange("start", clock, cycle, due, row.warn if row.warn != DEFAULT_WARN else ()))
+    return found
+
+
+_NO_HOLIDAYS = Calendar()
+
+
+def _length(row: ClockRow, jurisdiction: str, at: datetime, book: SlaBook) -> int:
+    for order in book.overrides:
+        if (
+            order.jurisdiction == jurisdiction
+            and order.clock == row.clock
+            and order.first <= at.date() <= order.last
+        ):
+            return order.length
+    return row.length
+
+
+def _others(clocks: Mapping[str, Clock], op: str, name: str, at: datetime, body: Body) -> list[ClockChange]:
+    found = []
+    for key, clock in clocks.items():
+        if clock.status not in ACTIVE or not (name == "*" or key.endswith(f".{name}")):
+            continue
+        if op == "stop":
+            found.append(ClockChange("stop", key, clock.cycle))
+        elif op == "pause" and clock.status != "paused" and not clock.breached:
+            found.append(ClockChange("pause", key, clock.cycle))
+        elif op == "resume" and clock.paused_at is not None:
+            found.append(ClockChange("resume", key, clock.cycle, clock.due + (at - clock.paused_at)))
+        elif op == "extend" and isinstance(body, handling.StatusNotified) and not key.startswith(INTERNAL):
+            found.append(ClockChange("extend", key, clock.cycle, body.extends_until))
+    return found
+
+
+def overdue(claim: Claim, now: datetime) -> list[tuple[str, Clock]]:
+    """The clocks that run and whose time is over, earliest first: each owes one breach."""
+    late = [
+        (key, clock) for key, clock in claim.clocks.items() if clock.status == "running" and clock.due < now
+    ]
+    if len(late) > 1:
+        late.sort(key=lambda pair: (pair[1].due, pair[0]))
+    return late
+
+
+def warn_time(clock: Clock, percent: int) -> datetime:
+    """When this share of the clock's span is over."""
+    return clock.started + (clock.due - clock.started) * percent / 100
+
+
+def next_warning(clock: Clock) -> int | None:
+    """The next percentage at which people are warned; None when all were."""
+    for percent in clock.warn or DEFAULT_WARN:
+        if percent > clock.warned:
+            return percent
+    return None
+
+
+def timers(claim: Claim) -> tuple[Timer, ...]:
+    """What must be scheduled now: one timer per running clock (its next warning, else its due time),
+    reminders, a retry.
+    """
+    found = []
+    for key, clock in claim.clocks.items():
+        if clock.status == "running":
+            percent = next_warning(clock)
+            if percent is None:
+                found.append(Timer(f"{key}:{clock.cycle}", clock.due))
+            else:
+                found.append(Timer(f"{key}:{clock.cycle}:{percent}", warn_time(clock, percent)))
+    return (*found, *_reminder(claim), *_retry(claim))
+
+
+def _reminder(claim: Claim) -> tuple[Timer, ...]:
+    request = claim.request
+    if request is None or claim.state != "AWAITING_INFORMATION" or request.inactive_at is None:
+        return ()
+    if request.reminded < len(request.reminders_at):
+        number = request.reminded + 1
+        return (Timer(f"reminder:{request.cycle}:{number}", request.reminders_at[request.reminded]),)
+    return (Timer(f"inactive:{request.cycle}", request.inactive_at),)
+
+
+def _retry(claim: Claim) -> tuple[Timer, ...]:
+    if claim.state != "PAYMENT_FAILED":
+        return ()
+    last = claim.payments[-1]
+    if not last.retryable or last.retry_at is None:
+        return ()
+    return (Timer(f"retry:{len(claim.payments)}:{last.attempt}", last.retry_at),)
+
+
+def next_deadline(claim: Claim) -> datetime | None:
+    """The earliest due time of a clock that runs (`slaDeadline` of the snapshot)."""
+    dues = [clock.due for clock in claim.clocks.values() if clock.status == "running"]
+    return min(dues) if dues else None
