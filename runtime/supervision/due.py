@@ -41,10 +41,19 @@ def overdue(slots: Sequence[Slot], now: float) -> list[Slot]:
     return [slot for slot in slots if slot.alive and slot.stop_deadline <= now]
 
 
-def next_moment(slots: Sequence[Slot]) -> float:
-    """The next monotonic moment (s) at which something is due though no message came; infinity for never."""
+def next_moment(slots: Sequence[Slot], now: float) -> float:
+    """The next monotonic moment (s) at which something is due though no message came; infinity for never.
+
+    A start whose backoff is over at `now` and that was not due all the same waits for another child, that
+    is for a
+    message: counted here it would keep the loop spinning.
+    """
     stops = [slot.stop_deadline for slot in slots if slot.alive]
-    starts = [slot.not_before for slot in slots if slot.wanted and slot.state is State.BACKING_OFF]
+    starts = [
+        slot.not_before
+        for slot in slots
+        if slot.wanted and slot.state is State.BACKING_OFF and slot.not_before > now
+    ]
     return min([*stops, *starts], default=math.inf)
 
 

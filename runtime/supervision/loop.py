@@ -79,13 +79,14 @@ class Loop:
         while True:
             for message in self._mailbox.take_all():
                 self._book.handle(message)
-            self._act(tasks)
+            acted_at = self._act(tasks)
             self._announce(started)
             if self._book.over:
                 return
-            await self._mailbox.wait(due.next_moment(self._slots()) - self._rules.clock())
+            await self._mailbox.wait(due.next_moment(self._slots(), acted_at) - self._rules.clock())
 
-    def _act(self, tasks: TaskGroup) -> None:
+    def _act(self, tasks: TaskGroup) -> float:
+        """Do what is due; returns the moment that was taken for now."""
         slots, now, ordered = self._slots(), self._rules.clock(), self._rules.strategy.ordered
         for slot in due.overdue(slots, now):
             self._force(slot)
@@ -95,6 +96,7 @@ class Loop:
             scope = slot.begin(now)
             name = f"{self._rules.name}/{slot.name}"
             tasks.start_soon(self._serve, slot.spec, scope, slot.incarnation, name=name)
+        return now
 
     async def _serve(self, spec: ChildSpec, scope: anyio.CancelScope, incarnation: int) -> None:
         """The task of one start of one child. However it ends, the loop is told."""

@@ -17,6 +17,7 @@ from runtime.supervision import (
     StopTimedOut,
     Supervisor,
 )
+from runtime.supervision.child import run_to_end
 from runtime.testing.failable import Failable
 from runtime.testing.signal_log import SignalLog
 
@@ -73,7 +74,20 @@ async def test_cancelling_the_task_of_the_supervisor_is_re_raised_to_it() -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not leaf.running
-    assert [each.forced for each in log.all(ChildStopped)] == [True, True]
+    assert [(each.forced, each.error) for each in log.all(ChildStopped)] == [(True, ""), (True, "")]
+
+
+async def test_a_cancelled_child_sees_its_own_cancellation_pass_through() -> None:
+    endings: list[object] = []
+
+    async def sleeps(started: Started) -> None:
+        await anyio.sleep_forever()
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        endings.append(await run_to_end(ChildSpec(name="a", run=sleeps), lambda: None))
+    assert scope.cancelled_caught
+    assert endings == [], "an ending of its own would mean that the cancellation was swallowed"
 
 
 async def test_a_scope_cancelled_around_a_tree_that_is_stopping_names_who_still_ran() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from runtime.supervision import ChildSpec, Started, State, Strategy
@@ -46,9 +48,16 @@ def test_dependent_children_start_one_after_the_other() -> None:
 def test_nothing_starts_before_its_backoff_is_over() -> None:
     slots = _slots(a=State.WAITING)
     slots[0].restart_after(10.0)
-    assert next_moment(slots) == 10.0
+    assert next_moment(slots, 9.9) == 10.0
     assert _names(due_to_start(slots, 9.9, ordered=False)) == ""
     assert _names(due_to_start(slots, 10.0, ordered=False)) == "a"
+
+
+def test_a_start_that_waits_for_another_child_does_not_keep_the_loop_spinning() -> None:
+    slots = _slots(a=State.STARTING, b=State.WAITING)
+    slots[1].restart_after(10.0)
+    assert due_to_start(slots, 11.0, ordered=True) == []
+    assert next_moment(slots, 11.0) == math.inf
 
 
 def test_nothing_starts_while_dependents_are_still_being_stopped() -> None:
@@ -78,4 +87,4 @@ def test_a_stopping_child_is_overdue_at_its_deadline() -> None:
     slots[0].begin_stop(100.0)
     assert overdue(slots, 104.9) == []
     assert overdue(slots, 105.0) == slots
-    assert next_moment(slots) == 105.0
+    assert next_moment(slots, 100.0) == 105.0

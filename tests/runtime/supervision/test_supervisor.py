@@ -143,6 +143,33 @@ async def test_a_child_that_fails_before_it_is_up_is_a_failed_child() -> None:
         supervisor.stop()
 
 
+async def test_a_late_word_of_an_earlier_start_does_not_make_the_present_one_started() -> None:
+    log, earlier = SignalLog(), []
+
+    async def tells_late(started: Started) -> None:
+        earlier.append(started)
+        if len(earlier) == 1:
+            raise ConnectionError("first start")
+        earlier[0]()
+        await anyio.wait_all_tasks_blocked()
+        assert supervisor.children()[0].state is State.STARTING
+        started()
+        await anyio.sleep_forever()
+
+    supervisor = _supervisor(log, ChildSpec(name="a", run=tells_late))
+    async with running(supervisor, log):
+        pass
+    assert len(earlier) == 2
+
+
+async def test_a_soft_stop_without_any_time_is_a_hard_one() -> None:
+    log, a = SignalLog(), Failable("a", ignores_stop=True)
+    with anyio.fail_after(5):
+        async with running(_supervisor(log, a.spec(stop_timeout=0.0)), log):
+            pass
+    assert [each.child for each in log.all(StopTimedOut)] == ["a"]
+
+
 async def test_a_permanent_child_that_returns_comes_back_and_a_transient_one_is_done() -> None:
     log, a, b = SignalLog(), Failable("a"), Failable("b")
     supervisor = _supervisor(log, a.spec("permanent"), b.spec("transient"))
@@ -247,6 +274,7 @@ async def test_a_child_without_a_soft_stop_is_cancelled_at_once_and_that_is_no_f
         pass
     assert a.cancelled_by_us
     assert supervisor.unstopped() == ()
+    assert [(each.forced, each.error) for each in log.all(ChildStopped)] == [(False, "")]
 
 
 async def test_a_soft_stop_that_raises_does_not_keep_its_child_running() -> None:
