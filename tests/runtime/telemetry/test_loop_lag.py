@@ -1,0 +1,156 @@
+"""The event loop's lag is measured, and a loop that is blocked is noticed from outside of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from runtime.telemetry.loop_lag import BLOCKED_EXIT, LoopLag, LoopLagOptions, LoopWatchdog
+from tests.support.telemetry import running
+from tests.support.waiting import until
+
+FAST = LoopLagOptions(interval_seconds=0.01, blocked_seconds=0.25)
+
+PROGRAM = """
+import asyncio, re, sys, time
+from runtime.telemetry.loop_lag import LoopLag, LoopLagOptions, LoopWatchdog
+
+options = LoopLagOptions(interval_seconds=0.02, blocked_seconds=0.5, lock_blocked_seconds=float(sys.argv[2]))
+watchdog = LoopWatchdog(options=options)
+lag = LoopLag(lambda seconds: None, beat=watchdog.beat, options=options)
+
+def a_handler_that_blocks():
+    time.sleep(60)
+
+def a_handler_that_keeps_the_interpreter_lock():
+    re.match("(a+)+$", "a" * 60 + "b")
+
+async def main():
+    task = asyncio.create_task(lag.run(lambda: None))
+    watchdog.start()
+    await asyncio.sleep(0.1)
+    print("up", flush=True)
+    if sys.argv[1] == "block":
+        a_handler_that_blocks()
+    elif sys.argv[1] == "lock":
+        a_handler_that_keeps_the_interpreter_lock()
+    else:
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    lag.stop()
+    await task
+    watchdog.stop()
+
+asyncio.run(main())
+"""
+
+
+def start(behaviour: str, lock_seconds: float = 0.0) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, behaviour, str(lock_seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
+    with start("block") as program:
+        _, errors = program.communicate(timeout=15)
+    assert program.returncode == BLOCKED_EXIT
+    assert "the event loop did not answer" in errors
+    assert "a_handler_that_blocks" in errors
+
+
+def test_a_handler_that_keeps_the_interpreter_lock_ends_the_process_when_the_guard_is_on() -> None:
+    with start("lock", 1.0) as program:
+        _, errors = program.communicate(timeout=15)
+    assert program.returncode != 0
+    assert "a_handler_that_keeps_the_interpreter_lock" in errors
+
+
+def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_blocked() -> None:
+    with start("wait") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        for _ in range(3):
+            program.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, program.pid, os.WSTOPPED)
+            time.sleep(0.8)  # longer than blocked_seconds: this time is what is tested, not a condition
+            program.send_signal(signal.SIGCONT)
+        _, errors = program.communicate("\n", timeout=15)
+    assert (program.returncode, errors) == (0, "")
+
+
+async def test_a_late_loop_is_measured() -> None:
+    lags: list[float] = []
+    async with running(LoopLag(lags.append, options=FAST)):
+        await until(lambda: len(lags) >= 2, what="two measurements")
+        quiet = min(lags)
+        lags.clear()
+        time.sleep(0.2)  # noqa: ASYNC251 - blocking the loop is what is tested
+        await until(lambda: lags, what="a measurement after the block")
+    assert quiet < 0.1
+    assert max(lags) > 0.1
+
+
+async def test_a_blocked_loop_is_noticed_while_it_is_blocked() -> None:
+    noticed = threading.Event()
+    silent: list[float] = []
+
+    def blocked(seconds: float) -> None:
+        silent.append(seconds)
+        noticed.set()
+
+    watchdog = LoopWatchdog(blocked, options=FAST)
+    async with running(LoopLag(lambda seconds: None, beat=watchdog.beat, options=FAST)):
+        watchdog.start()
+        assert noticed.wait(5), "nobody noticed"  # blocks this very loop until it is noticed
+    watchdog.stop()
+    assert silent[0] >= FAST.blocked_seconds
+
+
+async def test_a_loop_that_runs_is_left_alone() -> None:
+    blocked: list[float] = []
+    watchdog = LoopWatchdog(blocked.append, options=FAST)
+    beats = 0
+
+    def beat() -> None:
+        nonlocal beats
+        beats += 1
+        watchdog.beat()
+
+    async with running(LoopLag(lambda seconds: None, beat=beat, options=FAST)):
+        watchdog.start()
+        await until(lambda: beats > 50, what="half a second of beats")
+        watchdog.stop()
+    assert blocked == []
+
+
+def test_the_watchdog_may_be_started_and_stopped_in_any_order() -> None:
+    watchdog = LoopWatchdog(lambda seconds: None, options=FAST)
+    watchdog.stop()
+    watchdog.start()
+    watchdog.start()
+    assert [thread.name for thread in threading.enumerate()].count("loop-watchdog") == 1
+    watchdog.stop()
+    watchdog.stop()
+    assert "loop-watchdog" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stop_before_the_start_ends_the_next_run_only(times: int) -> None:
+    lag = LoopLag(lambda seconds: None, options=FAST)
+    for _ in range(times):
+        lag.stop()
+    async with asyncio.timeout(2):
+        await lag.run(lambda: None)
+    async with running(lag):
+        assert lag is not None
