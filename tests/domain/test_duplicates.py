@@ -27,6 +27,8 @@ CLAIM = LossTrace("CLM-1", "POL-1", LOSS_DAY, "vehicle_theft", usd(10_000), asse
         (replace(CLAIM, claim_id="CLM-2", peril="glass"), 40),
         (replace(CLAIM, claim_id="CLM-2", claimed=usd(10_204)), 100),
         (replace(CLAIM, claim_id="CLM-2", claimed=usd(10_205)), 85),
+        (replace(CLAIM, claim_id="CLM-2", claimed=usd(9_800)), 100),
+        (replace(CLAIM, claim_id="CLM-2", claimed=usd(9_799)), 85),
         (replace(CLAIM, claim_id="CLM-2", claimed=Money(1_000_000, "CAD")), 85),
         (replace(CLAIM, claim_id="CLM-2", claimed=usd(1), asset="", claimant=""), 60),
         (CLAIM, 0),
