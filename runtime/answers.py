@@ -81,6 +81,8 @@ class Standing(msgspec.Struct, frozen=True):
     kills: int
     retries: int
     held: Mapping[str, int]
+    token: str = ""
+    """Of the last settle: the fence of a settle without entries."""
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -165,6 +165,9 @@ class EntryReader:
 
     def _read_own(self, entry: Entry, f: Sequence[bytes]) -> None:
         """Read the layout that append writes, without a dictionary: this is the hot path."""
+        if not f[13].isdigit() or len(f[13]) > 15:
+            self._read_foreign(entry, f)
+            return
         entry.event_id = f[1].decode()
         entry.type = self._text(f[3])
         entry.entity = f[5].decode()
@@ -225,11 +228,11 @@ class EntryReader:
             raise ValueError(f"its version is {entry.version[:40]!r}, this program reads {SCHEMA_VERSION!r}")
 
 
-def event_id_of(fields: Sequence[bytes]) -> str:
-    """The eventId of a raw entry as the store's functions see it: '' when it has none."""
+def event_id_of(fields: Sequence[bytes]) -> bytes:
+    """The eventId of a raw entry, byte by byte as the store's functions compare it: b'' when it has none."""
     if fields and fields[0] == b"eventId":
-        return fields[1].decode(errors="replace")
+        return fields[1]
     for position in range(0, len(fields), 2):
         if fields[position] == b"eventId":
-            return fields[position + 1].decode(errors="replace")
-    return ""
+            return fields[position + 1]
+    return b""

@@ -35,8 +35,10 @@ class Link(Protocol):
         """Close the reading connection."""
         ...
 
-    async def settle(self, position: str, token: str, what: Settlement) -> SettleAnswer:
-        """The second atomic step."""
+    async def settle(
+        self, position: str, token: str, what: Settlement, *, after: str = ""
+    ) -> SettleAnswer:
+        """The second atomic step; `after` is the token of the last settle that we know of."""
         ...
 
     async def look(self) -> Look:

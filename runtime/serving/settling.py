@@ -45,11 +45,13 @@ class Settling:
         self._waits = waits
         self.position = ""
         self.retries = 0
+        self._last_token = ""
 
-    def reset(self, position: str, retries: int) -> None:
-        """Work from this position."""
+    def reset(self, position: str, retries: int, token: str) -> None:
+        """Work from this position, left by the settle with this token."""
         self.position = position
         self.retries = retries
+        self._last_token = token
 
     async def settle(self, what: Settlement) -> SettleAnswer:
         """Settle, and move our own position when it was done. Raises `StoreUnavailable` only when stopping."""
@@ -62,6 +64,7 @@ class Settling:
             )  # an earlier try had come through
         if isinstance(answer, Settled):
             self.position, self.retries = answer.position, answer.retries
+            self._last_token = token
         return answer
 
     async def aside(self, what: Settlement, released: Sequence[tuple[str, str]] = ()) -> None:
@@ -78,7 +81,7 @@ class Settling:
         attempt = 0
         while True:
             try:
-                return await self._link.settle(self.position, token, what)
+                return await self._link.settle(self.position, token, what, after=self._last_token)
             except StoreUnavailable as problem:
                 if self._waits.stopping:
                     raise

@@ -26,8 +26,13 @@ class ParkNow(msgspec.Struct, frozen=True):
 
     @property
     def entity(self) -> str:
-        """What it holds back; an entry that names no entity holds nothing but itself."""
-        return self.entry.entity or f"entry:{self.entry.id}"
+        """What it holds back; a request, or an entry that names no entity, holds nothing but itself.
+
+        Otherwise anybody who may write a request could hold an entity back by a bad one that names it.
+        """
+        if self.entry.is_request or not self.entry.entity:
+            return f"entry:{self.entry.id}"
+        return self.entry.entity
 
 
 class Turn(msgspec.Struct):

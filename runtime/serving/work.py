@@ -79,7 +79,7 @@ class Work:
 
     def reset(self, standing: Standing) -> None:
         """Take what resync found as the truth, and forget everything else."""
-        self._settling.reset(standing.position, standing.retries)
+        self._settling.reset(standing.position, standing.retries, standing.token)
         self._held = Counter(standing.held)
         self._attempts.reset(standing)
         self._actor.forget()

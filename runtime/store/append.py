@@ -1,7 +1,7 @@
 """append: unseen command id, expected version -> events + snapshot + history + result, in one atomic step.
 
 Safe to repeat with the same command id: the first result is the answer. An error of the connection leaves the outcome
-unknown; `Appender` repeats the call until it knows or the deadline is over.
+unknown (`OutcomeUnknown`); the caller repeats the call until it knows or its deadline is over.
 """
 
 from __future__ import annotations

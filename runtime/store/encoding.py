@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runtime.errors import EffectRefused
 from runtime.store.keys import Keyspace
 
 if TYPE_CHECKING:
@@ -25,6 +26,35 @@ MAX_ARGUMENTS = 7000
 
 DEFAULT_COMMAND_TTL_MS = 3_600_000
 """How long a command id is remembered: one hour by default (197 B each, redis-facts B4)."""
+
+
+_PLAIN = {str}
+
+
+def as_text(raw: bytes) -> msgspec.Raw:
+    """Bytes as a text of MessagePack: the store's Lua reads any bytes in texts, but refuses the type for binary data."""
+    size = len(raw)
+    if size < 32:
+        head = bytes([0xA0 | size])
+    elif size < 256:
+        head = b"\xd9" + size.to_bytes(1, "big")
+    elif size < 65_536:
+        head = b"\xda" + size.to_bytes(2, "big")
+    else:
+        head = b"\xdb" + size.to_bytes(4, "big")
+    return msgspec.Raw(head + raw)
+
+
+def texts(parts: Sequence[Any], whose: str) -> Sequence[Any]:
+    """Arguments as the store's functions take them. Raises `EffectRefused` for what is neither text nor bytes."""
+    if set(map(type, parts)) <= _PLAIN:
+        return parts
+    encoded: list[Any] = []
+    for part in parts:
+        if not isinstance(part, (str, bytes)):
+            raise EffectRefused(f"{whose}: an argument is {type(part).__name__}, not text")
+        encoded.append(as_text(part) if isinstance(part, bytes) else part)
+    return encoded
 
 
 class Log(msgspec.Struct, frozen=True):
@@ -47,7 +77,7 @@ class KeyTable:
     def __init__(self, first: Sequence[str] = ()) -> None:
         """Start with the keys that have fixed places."""
         self.keys: list[str] = list(first)
-        self._places: dict[str, int] = {}
+        self._places: dict[str, int] = {key: place for place, key in enumerate(self.keys, 1)}
 
     def __call__(self, key: str) -> int:
         """Declare `key`; its number."""
@@ -70,13 +100,19 @@ class LogTable:
 
     def keyspace(self, name: str) -> Keyspace:
         """The key names of a log."""
-        return self._logs[name].keys
+        return self._named(name).keys
+
+    def _named(self, name: str) -> Log:
+        log = self._logs.get(name)
+        if log is None:
+            raise EffectRefused(f"no log of the name {name!r}: there are {', '.join(sorted(self._logs))}")
+        return log
 
     def __call__(self, name: str, partition: int) -> int:
         """Declare one partition of a log; its number."""
         place = self._places.get((name, partition))
         if place is None:
-            log = self._logs[name]
+            log = self._named(name)
             keys = log.keys
             self.rows.append(
                 [
@@ -101,18 +137,19 @@ def encode_append(unit: Append, index: KeyTable, logs: LogTable, ttl_ms: int) ->
         index(keys.command(unit.command_id, entity)) if unit.command_id else 0,
         unit.expected_version,
         str(ttl_ms),
-        unit.events,
-        [part for pair in unit.snapshot.items() for part in pair],
+        [texts(event, "an event") for event in unit.events],
+        texts([part for pair in unit.snapshot.items() for part in pair], "the snapshot"),
         encode_effects(unit.effects, index),
     ]
 
 
 def encode_effects(effects: Iterable[Effect], index: KeyTable) -> list[list[Any]]:
-    """Effects as lists of texts."""
+    """Effects as lists of texts. Raises `EffectRefused` when there are too many of them for one settle."""
     encoded = [effect.wire(index) for effect in effects]
     if len(encoded) > MAX_OPERATIONS:
-        raise ValueError(f"{len(encoded):,} effects in one settle, the limit is {MAX_OPERATIONS:,}")
+        raise EffectRefused(f"{len(encoded):,} effects in one settle, the limit is {MAX_OPERATIONS:,}")
     for op in encoded:
         if len(op) > MAX_ARGUMENTS:
-            raise ValueError(f"{op[0]} with {len(op) - 2:,} arguments, the limit is {MAX_ARGUMENTS:,}")
+            raise EffectRefused(f"{op[0]} with {len(op) - 2:,} arguments, the limit is {MAX_ARGUMENTS:,}")
+        op[2:] = texts(op[2:], op[0])
     return encoded

@@ -77,6 +77,7 @@ async def resync(
         kills=int(texts[5]),
         retries=int(texts[6]),
         held=_counts(reply[8]),
+        token=reply[9].decode(),
     )
 
 

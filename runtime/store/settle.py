@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.answers import Fenced, Gap, GuardFailed, Invalid, SettleAnswer, Settled, Settlement, Stopped
 from runtime.entry import event_id_of
+from runtime.errors import EffectRefused
 from runtime.store import functions
 from runtime.store.encoding import (
     DEFAULT_COMMAND_TTL_MS,
     KeyTable,
     Logs,
     LogTable,
+    as_text,
     encode_append,
     encode_effects,
     pack,
@@ -58,8 +60,23 @@ class Settler:
             keys.retries(group, partition),
         ]
 
-    async def settle(self, position: str, token: str, what: Settlement) -> SettleAnswer:
-        """Settle from `position`. The same `token` again after a lost reply is recognised by the caller."""
+    async def settle(
+        self, position: str, token: str, what: Settlement, *, after: str = ""
+    ) -> SettleAnswer:
+        """Settle from `position`. The same `token` again after a lost reply is recognised by the caller.
+
+        `after` is the token of the settle before, as far as the caller knows: the fence of a settle without entries.
+        """
+        try:
+            keys, packed = self._encode(what)
+        except (EffectRefused, ValueError, TypeError, OverflowError) as problem:
+            return Invalid(why=str(problem))
+        args: list[functions.Argument] = [self._group, position, token, after, packed]
+        reply = await functions.call(self._client, functions.SETTLE, keys, args, self._bus)
+        return _answer(reply)
+
+    def _encode(self, what: Settlement) -> tuple[list[str], bytes]:
+        """The declared keys and the packed argument. Raises when what an actor wants cannot be said to the store."""
         index = KeyTable(self._fixed)
         logs = LogTable(index, self._logs)
         logs(self._log, self._partition)
@@ -67,7 +84,7 @@ class Settler:
         packed = pack(
             [
                 ids,
-                event_id_of(what.entries[0].fields) if ids else "",
+                as_text(event_id_of(what.entries[0].fields)) if ids else "",
                 encode_effects(what.effects, index),
                 logs.rows,
                 [encode_append(unit, index, logs, self._ttl) for unit in what.appends],
@@ -75,9 +92,7 @@ class Settler:
                 what.released,
             ]
         )
-        args: list[functions.Argument] = [self._group, position, token, packed]
-        reply = await functions.call(self._client, functions.SETTLE, index.keys, args, self._bus)
-        return _answer(reply)
+        return index.keys, packed
 
 
 def _answer(reply: Sequence[Any]) -> SettleAnswer:

@@ -6,7 +6,9 @@
 -- has looked at it.
 
 local ACK_SLICE = 1000            -- unpack() stops at 7,999 values
-local MAX_DIGITS = 15             -- integers in effects stay far from the overflow of HINCRBY (2^63)
+local MAX_DIGITS = 15             -- integers stay exact in Lua's doubles, and far from the overflow of HINCRBY (2^63)
+local MAX_EVENTS = 1000           -- events of one unit of append: their ids go into the history by one unpack()
+local MAX_ARGUMENTS = 7000        -- values of one event or one snapshot
 
 -- What each verb of the closed list needs: the type of its key, and the shape of its arguments.
 local VERB_TYPE = {
@@ -19,12 +21,21 @@ local VERB_TYPE = {
   xadd = 'stream', publish = 'none',
 }
 
+-- Integers as the store itself reads them: no leading zero, no plus, no '-0' (HINCRBY refuses those).
+local function is_count(text)
+  return type(text) == 'string' and #text <= MAX_DIGITS and
+    (text == '0' or string.find(text, '^[1-9]%d*$') ~= nil)
+end
+
 local function is_integer(text)
-  return type(text) == 'string' and #text <= MAX_DIGITS + 1 and string.find(text, '^%-?%d+$') ~= nil
+  if type(text) ~= 'string' then return false end
+  return is_count(text) or (string.sub(text, 1, 2) ~= '-0' and string.sub(text, 1, 1) == '-' and
+    is_count(string.sub(text, 2)))
 end
 
 local function is_number(text)
-  return type(text) == 'string' and #text <= 24 and string.find(text, '^%-?%d+%.?%d*$') ~= nil
+  return type(text) == 'string' and #text <= 24 and
+    (string.find(text, '^%-?%d+$') ~= nil or string.find(text, '^%-?%d+%.%d+$') ~= nil)
 end
 
 local function all_texts(op, from)
@@ -47,9 +58,11 @@ local function refuse_log(log_key, state_key, incarnation)
     return {'LOST', 'another incarnation of the log: ' .. state[1]}
   end
   if state[2] then return {'HALTED', state[2]} end
-  if redis.call('EXISTS', log_key) == 0 then
-    halt(state_key, 'LOST: the stream is gone')
-    return {'LOST', 'the stream is gone'}
+  local kind = redis.call('TYPE', log_key).ok
+  if kind ~= 'stream' then
+    local why = kind == 'none' and 'the stream is gone' or 'the stream is gone, a ' .. kind .. ' stands in its place'
+    halt(state_key, 'LOST: ' .. why)
+    return {'LOST', why}
   end
   return nil
 end
@@ -63,7 +76,7 @@ local function misformed(op)
   if verb == 'hset' or verb == 'xadd' then
     local pairs_from = verb == 'xadd' and count - 1 or count
     if pairs_from < 2 or pairs_from % 2 ~= 0 then return verb .. ': fields come in pairs' end
-    if verb == 'xadd' and not is_integer(op[3]) then return 'xadd: the length limit is no integer' end
+    if verb == 'xadd' and not is_count(op[3]) then return 'xadd: the length limit is no count' end
   elseif verb == 'hincr' then
     if count < 2 or count % 2 ~= 0 then return 'hincr: fields come in pairs' end
     for i = 4, #op, 2 do
@@ -75,10 +88,10 @@ local function misformed(op)
       if not is_number(op[i]) then return verb .. ': not a number: ' .. op[i] end
     end
   elseif verb == 'set' or verb == 'raise' then
-    if count ~= 2 or not is_integer(op[4]) then return verb .. ': needs a value and milliseconds' end
+    if count ~= 2 or not is_count(op[4]) then return verb .. ': needs a value and milliseconds' end
     if verb == 'raise' and not is_integer(op[3]) then return 'raise: not an integer: ' .. op[3] end
   elseif verb == 'expire' then
-    if count ~= 1 or not is_integer(op[3]) then return 'expire: needs milliseconds' end
+    if count ~= 1 or not is_count(op[3]) or op[3] == '0' then return 'expire: needs milliseconds above 0' end
   elseif verb == 'del' then
     if count ~= 0 then return 'del: takes no argument' end
   elseif verb == 'publish' then
@@ -89,37 +102,83 @@ local function misformed(op)
   return nil
 end
 
--- Checks effects against the store: declared key, type, and that what is counted up is an integer now.
--- `types` simulates what earlier effects of the same call make of a key. Returns nil, or what is wrong.
-local function unfit(op, keys, types)
+-- What a key is and holds when an effect comes to it: what the store has, and what earlier effects of the call make of it.
+-- `made`: nothing that the store has in it counts any more; `fields`, `text`: what was written to it by this call.
+local function look_at(seen, key)
+  local now = seen[key]
+  if now == nil or now.kind == nil then
+    local kind = redis.call('TYPE', key).ok
+    now = {kind = kind, made = kind == 'none', fields = {}, reserved = now and now.reserved}
+    seen[key] = now
+  end
+  return now
+end
+
+-- Says that a key is written by the engine alone: no effect may touch it.
+local function reserve(seen, key)
+  seen[key] = {reserved = true}
+end
+
+-- Counts up in `now` what HINCRBY will count up. Returns nil, or what is wrong.
+local function unfit_increment(op, key, now)
+  local stored = {}
+  if not now.made then
+    local names = {}
+    for i = 3, #op, 2 do names[#names + 1] = op[i] end
+    stored = redis.call('HMGET', key, unpack(names))
+  end
+  for i = 3, #op, 2 do
+    local value = now.fields[op[i]]
+    if value == nil then value = stored[(i - 1) / 2] end
+    if value and not is_integer(value) then
+      return 'hincr on ' .. key .. ': field ' .. op[i] .. ' holds no integer of at most 15 digits'
+    end
+    local sum = string.format('%.0f', tonumber(value or '0') + tonumber(op[i + 1]))
+    if not is_integer(sum) then return 'hincr on ' .. key .. ': field ' .. op[i] .. ' would outgrow 15 digits' end
+    now.fields[op[i]] = sum
+  end
+  return nil
+end
+
+local function unfit_raise(op, key, now)
+  local value = now.text
+  if value == nil and not now.made then value = redis.call('GET', key) end
+  if value and not is_integer(value) then return 'raise on ' .. key .. ': it holds no integer' end
+  now.text = (value and tonumber(value) > tonumber(op[3])) and value or op[3]
+  return nil
+end
+
+-- Checks effects against the store: declared key, type, and that what is counted up is an integer by then.
+-- `seen` simulates what earlier effects of the same call make of a key. Returns nil, or what is wrong.
+local function unfit(op, keys, seen)
   local wrong = misformed(op)
   if wrong then return wrong end
   local verb = op[1]
   if verb == 'publish' then return nil end
   local key = keys[op[2]]
   if key == nil then return verb .. ': its key is not declared' end
-  local kind = types[key]
-  if kind == nil then
-    kind = redis.call('TYPE', key).ok
-    types[key] = kind
-  end
+  local now = look_at(seen, key)
+  if now.reserved then return verb .. ' on ' .. key .. ': that key is written by append and settle alone' end
   local wanted = VERB_TYPE[verb]
-  if wanted ~= 'any' and kind ~= 'none' and kind ~= wanted then
-    return verb .. ' on ' .. key .. ': it is a ' .. kind .. ', not a ' .. wanted
+  if wanted ~= 'any' and now.kind ~= 'none' and now.kind ~= wanted then
+    return verb .. ' on ' .. key .. ': it is a ' .. now.kind .. ', not a ' .. wanted
   end
-  if verb == 'hincr' and kind == 'hash' then
-    local fields = {}
-    for i = 3, #op, 2 do fields[#fields + 1] = op[i] end
-    local now = redis.call('HMGET', key, unpack(fields))
-    for i = 1, #fields do
-      if now[i] and not is_integer(now[i]) then
-        return 'hincr on ' .. key .. ': field ' .. fields[i] .. ' holds no integer of at most 15 digits'
-      end
-    end
-  elseif verb == 'raise' and kind == 'string' then
-    if not is_integer(redis.call('GET', key)) then return 'raise on ' .. key .. ': it holds no integer' end
+  if verb == 'del' then
+    seen[key] = {kind = 'none', made = true, fields = {}}
+    return nil
+  elseif verb == 'hincr' then
+    wrong = unfit_increment(op, key, now)
+  elseif verb == 'raise' then
+    wrong = unfit_raise(op, key, now)
+  elseif verb == 'hset' then
+    for i = 3, #op, 2 do now.fields[op[i]] = op[i + 1] end
+  elseif verb == 'hdel' then
+    for i = 3, #op do now.fields[op[i]] = false end
+  elseif verb == 'set' then
+    now.text = op[3]
   end
-  if verb == 'del' then types[key] = 'none' elseif wanted ~= 'any' then types[key] = wanted end
+  if wrong then return wrong end
+  if wanted ~= 'any' then now.kind = wanted end
   return nil
 end
 
@@ -180,36 +239,64 @@ end
 local U_LOG, U_HEAD, U_SNAPSHOT, U_HISTORY, U_COMMAND = 1, 2, 3, 4, 5
 local U_EXPECTED, U_TTL, U_EVENTS, U_FIELDS, U_OPS = 6, 7, 8, 9, 10
 
+-- Keys of a unit that no effect of the same call may touch.
+local function reserve_unit(unit, keys, seen)
+  for _, name in ipairs({U_HEAD, U_HISTORY, U_COMMAND}) do
+    if keys[unit[name]] then reserve(seen, keys[unit[name]]) end
+  end
+end
+
+-- Shape of the events and the snapshot of a unit. Returns nil, or what is wrong.
+local function misformed_unit(unit)
+  if #unit[U_EVENTS] > MAX_EVENTS then return 'more than ' .. MAX_EVENTS .. ' events in one append' end
+  for _, event in ipairs(unit[U_EVENTS]) do
+    if #event < 2 or #event % 2 ~= 0 or not all_texts(event, 1) then return 'an event is not made of pairs of text' end
+    if #event > MAX_ARGUMENTS then return 'an event has too many fields' end
+  end
+  local fields = unit[U_FIELDS]
+  if #fields % 2 ~= 0 or not all_texts(fields, 1) then return 'the snapshot is not made of pairs of text' end
+  if #fields > MAX_ARGUMENTS then return 'the snapshot has too many fields' end
+  if not is_count(unit[U_TTL]) or unit[U_TTL] == '0' then return 'a command id needs milliseconds above 0 to live' end
+  return nil
+end
+
 -- Checks one unit. Returns nil when it may be written, {'REPEATED', ...} with the first answer, or a refusal.
--- `versions` simulates what earlier units of the same call make of a head.
-local function refuse_unit(unit, keys, versions, types)
+-- `versions` simulates what earlier units of the same call make of a head, and which command ids they take.
+local function refuse_unit(unit, keys, versions, seen)
   local command = keys[unit[U_COMMAND]]
   if command then
+    if versions[command] then return {'REPEATED'} end
     local first = redis.call('GET', command)
     if first then return {'REPEATED', cmsgpack.unpack(first)} end
   end
+  for name, wanted in pairs({[U_HEAD] = 'string', [U_SNAPSHOT] = 'hash', [U_HISTORY] = 'list'}) do
+    local key = keys[unit[name]]
+    local kind = look_at(seen, key).kind
+    if kind ~= 'none' and kind ~= wanted then
+      return {'INVALID', key .. ' is a ' .. kind .. ', not a ' .. wanted}
+    end
+  end
   local head = keys[unit[U_HEAD]]
   local version = versions[head]
-  if version == nil then version = tonumber(redis.call('GET', head) or '0') end
-  if version ~= unit[U_EXPECTED] then return {'CONFLICT', head, tostring(version)} end
-  for _, event in ipairs(unit[U_EVENTS]) do
-    if #event < 2 or #event % 2 ~= 0 or not all_texts(event, 1) then
-      return {'INVALID', 'an event is not made of pairs of text'}
-    end
+  if version == nil then
+    local stored = redis.call('GET', head) or '0'
+    if not is_count(stored) then return {'INVALID', head .. ' holds no version'} end
+    version = tonumber(stored)
   end
-  for _, name in ipairs({U_SNAPSHOT, U_HISTORY}) do
-    local key = keys[unit[name]]
-    local wanted = name == U_SNAPSHOT and 'hash' or 'list'
-    if types[key] == nil then types[key] = redis.call('TYPE', key).ok end
-    if types[key] ~= 'none' and types[key] ~= wanted then
-      return {'INVALID', key .. ' is a ' .. types[key] .. ', not a ' .. wanted}
-    end
+  if version ~= unit[U_EXPECTED] then return {'CONFLICT', head, tostring(version)} end
+  local wrong = misformed_unit(unit)
+  if wrong then return {'INVALID', wrong} end
+  if #unit[U_FIELDS] > 0 then
+    local snapshot = look_at(seen, keys[unit[U_SNAPSHOT]])
+    snapshot.kind = 'hash'
+    for i = 1, #unit[U_FIELDS], 2 do snapshot.fields[unit[U_FIELDS][i]] = unit[U_FIELDS][i + 1] end
   end
   for _, op in ipairs(unit[U_OPS]) do
-    local wrong = unfit(op, keys, types)
+    wrong = unfit(op, keys, seen)
     if wrong then return {'INVALID', wrong} end
   end
   versions[head] = version + #unit[U_EVENTS]
+  if command then versions[command] = true end
   return nil
 end
 
@@ -234,7 +321,11 @@ local function write_unit(unit, logs, keys)
 end
 
 -- Runs `body` that writes; an error marks the partition torn and halted. Returns nil or {'TORN', why}.
+-- A user who may not leave that mark may not begin: half a call would then look like none.
 local function guarded(state_key, mark, body)
+  for _, key in ipairs({state_key, mark}) do
+    if not redis.acl_check_cmd('HSET', key, 'halted', '') then error('this user may not write ' .. key) end
+  end
   local done, problem = pcall(body)
   if done then return nil end
   local why = type(problem) == 'table' and problem.torn or tostring(problem)

@@ -12,7 +12,11 @@ local function append(keys, args)
   for i, unit in ipairs(units) do
     local log = logs[unit[U_LOG]]
     local state_key = keys[log[2]]
-    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys, {}, {})
+    local seen = {}
+    reserve(seen, keys[log[1]])
+    reserve(seen, state_key)
+    reserve_unit(unit, keys, seen)
+    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys, {}, seen)
     if refusal == nil then
       local result
       refusal = guarded(state_key, nil, function() result = write_unit(unit, logs, keys) end)

@@ -1,9 +1,10 @@
 -- cs_settle_1: one batch of one group is done: position still as expected -> effects, position, acknowledgement.
 -- The position is the fence. Runs under OOM too (allow-oom): a full store drains, it does not deadlock.
 --   KEYS[1] log  [2] state  [3] position record  [4] parked stream  [5] held entities  [6] retry list  [7..] effects
---   ARGV[1] group  [2] expected position  [3] token of this settle
---   ARGV[4] msgpack {ids, first eventId, ops, logs, units, held, released}
+--   ARGV[1] group  [2] expected position  [3] token of this settle  [4] token of the settle before it, as far as known
+--   ARGV[5] msgpack {ids, first eventId, ops, logs, units, held, released}
 --           logs[1] is the log itself; held = entities that must be held now; released = {parked id, entity} pairs
+-- A settle without entries moves no position, so its fence is the token as well: any settle in between is noticed.
 -- Answers: {OK, position, settled, retries} | {FENCED, position, token} | {GAP, position, why} |
 --   {CONFLICT, head key, version} | {INVALID, why} | {LOST, why} | {TORN, why} | {HALTED, why}
 -- The order of the checks is fixed; nothing is written before all have passed but the acknowledgement of
@@ -47,18 +48,27 @@ local function acknowledge(log_key, group, position, ids)
   for from = 1, #ids, ACK_SLICE do
     local upto = math.min(from + ACK_SLICE - 1, #ids)
     local reply = redis.pcall('XACK', log_key, group, unpack(ids, from, upto))
-    if type(reply) == 'table' then return {'GAP', position, reply.err} end
+    if type(reply) == 'table' then error(reply.err) end -- rights or type: reading again would not help
     acknowledged = acknowledged + reply
   end
   if acknowledged ~= #ids then return {'GAP', position, 'not all of the batch was pending'} end
   local left = redis.pcall('XPENDING', log_key, group, '-', ids[#ids], 1)
-  if left.err then return {'GAP', position, left.err} end
+  if left.err then
+    if not string.find(left.err, 'NOGROUP') then error(left.err) end
+    return {'GAP', position, left.err}
+  end
   if #left > 0 then return {'GAP', position, 'the batch skips ' .. left[1][1]} end
   return nil
 end
 
 local function check_guards(call, keys)
-  local versions, types = {}, {}
+  local versions, seen = {}, {}
+  reserve(seen, keys[3])
+  for _, log in ipairs(call[4]) do
+    reserve(seen, keys[log[1]])
+    reserve(seen, keys[log[2]])
+  end
+  for _, unit in ipairs(call[5]) do reserve_unit(unit, keys, seen) end
   for n = 2, #call[4] do
     local log = call[4][n]
     local refusal = refuse_log(keys[log[1]], keys[log[2]], log[3])
@@ -72,7 +82,7 @@ local function check_guards(call, keys)
   end
   local fresh = {}
   for _, unit in ipairs(call[5]) do
-    local refusal = refuse_unit(unit, keys, versions, types)
+    local refusal = refuse_unit(unit, keys, versions, seen)
     if refusal == nil then
       fresh[#fresh + 1] = unit
     elseif refusal[1] ~= 'REPEATED' then
@@ -80,7 +90,7 @@ local function check_guards(call, keys)
     end
   end
   for _, op in ipairs(call[3]) do
-    local wrong = unfit(op, keys, types)
+    local wrong = unfit(op, keys, seen)
     if wrong then return {'INVALID', wrong} end
   end
   return nil, fresh
@@ -104,7 +114,7 @@ end
 
 local function settle(keys, args)
   local group, expected, token = args[1], args[2], args[3]
-  local call = cmsgpack.unpack(args[4])
+  local call = cmsgpack.unpack(args[5])
   local ids = call[1]
   local log_key, state_key, record_key = keys[1], keys[2], keys[3]
   local refusal = refuse_log(log_key, state_key, call[4][1][3])
@@ -116,8 +126,11 @@ local function settle(keys, args)
     return {'LOST', 'the position record of ' .. group .. ' is missing'}
   end
   if record[1] ~= expected then return {'FENCED', record[1], record[3] or ''} end
-  if #ids == 0 and record[3] == token then
-    return {'OK', expected, record[2], tostring(redis.call('LLEN', keys[6]))} -- the reply was lost, not the call
+  if #ids == 0 then
+    if record[3] == token then -- the reply was lost, not the call
+      return {'OK', expected, record[2], tostring(redis.call('LLEN', keys[6]))}
+    end
+    if record[3] ~= args[4] then return {'FENCED', record[1], record[3] or ''} end
   end
   refusal = look_behind(log_key, expected, ids[1], call[2])
   if refusal then

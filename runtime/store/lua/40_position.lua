@@ -2,12 +2,15 @@
 --   KEYS[1] log  [2] state  [3..] position record per group     ARGV[1] partitions  [2] new incarnation  [3..] groups
 -- Answers {OK, incarnation} | {PARTITIONS, stored} | {LOST, why}
 -- A group that the log has had and whose record is gone is lost; only a group that is new starts at 0-0, and only
--- on a log from which nothing was removed.
+-- on a log from which nothing was removed. A position that is found is never overwritten.
+-- Runs under OOM too: a process that starts while the store is full has to be able to drain it.
 local function open(keys, args)
   local log_key, state_key = keys[1], keys[2]
   local state = redis.call('HMGET', state_key, 'incarnation', 'partitions')
   if state[1] and state[2] ~= args[1] then return {'PARTITIONS', state[2]} end
-  local there = redis.call('EXISTS', log_key) == 1
+  local kind = redis.call('TYPE', log_key).ok
+  if kind ~= 'none' and kind ~= 'stream' then return {'LOST', log_key .. ' is a ' .. kind .. ', not a stream'} end
+  local there = kind == 'stream'
   if state[1] and not there then
     halt(state_key, 'LOST: the stream is gone')
     return {'LOST', 'the stream ' .. log_key .. ' is gone, its state is still there'}
@@ -27,21 +30,29 @@ local function open(keys, args)
       return {'LOST', 'the position record of ' .. args[n] .. ' is missing'}
     end
     if not known then
+      local position = record and redis.call('HGET', keys[n], 'id')
+      if record and position ~= '0-0' then
+        return {'LOST', 'the state of the log is gone, but the position record of ' .. args[n] .. ' is there'}
+      end
       if not whole then return {'LOST', 'group ' .. args[n] .. ' is new, but entries were removed before it came'} end
       missing[#missing + 1] = n
     end
   end
   local incarnation = state[1] or args[2]
   if not state[1] then redis.call('HSET', state_key, 'incarnation', incarnation, 'partitions', args[1]) end
+  if not there then -- also without any group: append never makes a stream
+    redis.call('XGROUP', 'CREATE', log_key, 'making', '0', 'MKSTREAM')
+    redis.call('XGROUP', 'DESTROY', log_key, 'making')
+  end
   for _, n in ipairs(missing) do
-    redis.pcall('XGROUP', 'CREATE', log_key, args[n], '0', 'MKSTREAM')
+    redis.pcall('XGROUP', 'CREATE', log_key, args[n], '0') -- BUSYGROUP: somebody made it by hand, resync sets its cursor
     redis.call('HSET', keys[n], 'id', '0-0', 'settled', '0', 'token', '')
     redis.call('HSET', state_key, 'group:' .. args[n], '1')
   end
   return {'OK', incarnation}
 end
 
-redis.register_function{function_name = 'cs_open_1', callback = open}
+redis.register_function{function_name = 'cs_open_1', callback = open, flags = {'allow-oom'}}
 
 -- Sets the cursor of the group to the position, making the group again when it was destroyed.
 -- The log and the entry at the position were looked at before. Returns 1 when the group had to be made, else 0.
@@ -84,13 +95,13 @@ end
 -- cs_resync_1: a settle of zero entries: the cursor goes to the position, what is pending below is acknowledged.
 --   KEYS[1] log  [2] state  [3] position record  [4] held entities  [5] retry list
 --   ARGV[1] group  [2] incarnation  [3] consumer = process incarnation  [4] '1' when a runner starts here
--- Answers {OK, position, settled, healed, deaths, alone, kills, retries, {entity, count ...}} | LOST | HALTED
+-- Answers {OK, position, settled, healed, deaths, alone, kills, retries, {entity, count ...}, token} | LOST | HALTED
 local function resync(keys, args)
   local group = args[1]
   local log_key, state_key, record_key = keys[1], keys[2], keys[3]
   local refusal = refuse_log(log_key, state_key, args[2])
   if refusal then return refusal end
-  local record = redis.call('HMGET', record_key, 'id', 'settled', 'torn')
+  local record = redis.call('HMGET', record_key, 'id', 'settled', 'torn', 'token')
   if record[3] then return {'HALTED', 'TORN: ' .. record[3]} end
   if not record[1] then
     halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')
@@ -109,7 +120,7 @@ local function resync(keys, args)
   end
   local marks = redis.call('HMGET', record_key, 'deaths', 'alone', 'kills')
   return {'OK', record[1], record[2], healed, marks[1] or '0', marks[2] or '', marks[3] or '0',
-    tostring(redis.call('LLEN', keys[5])), redis.call('HGETALL', keys[4])}
+    tostring(redis.call('LLEN', keys[5])), redis.call('HGETALL', keys[4]), record[4] or ''}
 end
 
 redis.register_function{function_name = 'cs_resync_1', callback = resync, flags = {'allow-oom'}}
@@ -138,7 +149,7 @@ local function look(keys, args)
   local log_key = keys[1]
   local state = redis.call('HMGET', keys[2], 'incarnation', 'halted')
   local record = redis.call('HMGET', keys[3], 'id', 'settled', 'torn', 'started')
-  if redis.call('EXISTS', log_key) == 0 then return {'LOST', state[2] or 'the stream is gone'} end
+  if redis.call('TYPE', log_key).ok ~= 'stream' then return {'LOST', state[2] or 'the stream is gone'} end
   local info, facts = redis.call('XINFO', 'STREAM', log_key), {}
   for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
   local delivered, pending = '', -1

@@ -1,4 +1,5 @@
 -- What an operator does to a partition. Each leaves a line in the operations stream: who, what, why.
+-- All of it runs under OOM too: that is when an operator is needed.
 
 local function record_operation(keys, at, who, what, subject, why)
   redis.call('XADD', keys[at], '*', 'who', who, 'what', what, 'subject', subject, 'reason', why)
@@ -24,7 +25,7 @@ local function retry(keys, args)
   return {'OK', tostring(#asked)}
 end
 
-redis.register_function{function_name = 'cs_retry_1', callback = retry}
+redis.register_function{function_name = 'cs_retry_1', callback = retry, flags = {'allow-oom'}}
 
 -- cs_drop_1: gives one parked entry up, for good.
 --   KEYS[1] parked stream  [2] held entities  [3] operations    ARGV[1] who  [2] reason  [3] parked id  [4] entity
@@ -44,7 +45,7 @@ local function drop(keys, args)
   return {'OK', tostring(math.max(left, 0))}
 end
 
-redis.register_function{function_name = 'cs_drop_1', callback = drop}
+redis.register_function{function_name = 'cs_drop_1', callback = drop, flags = {'allow-oom'}}
 
 -- cs_unretry_1: the runner has taken a request for another try from the list.
 --   KEYS[1] retry list   ARGV[1] entity
@@ -70,4 +71,4 @@ local function hold(keys, args)
   return {'OK', before}
 end
 
-redis.register_function{function_name = 'cs_halt_1', callback = hold}
+redis.register_function{function_name = 'cs_halt_1', callback = hold, flags = {'allow-oom'}}
