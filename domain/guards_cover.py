@@ -35,9 +35,7 @@ def g05(situation: Situation) -> str | None:
     if claim.duplicate.status == "cleared":
         return None
     if claim.duplicate.status in ("suspected", "confirmed"):
-        return (
-            f"a duplicate is {claim.duplicate.status} (score {claim.duplicate.score}): a person clears it"
-        )
+        return f"a duplicate is {claim.duplicate.status} (score {claim.duplicate.score}): a person clears it"
     match = portrait.similar(claim, situation.context)
     if match is not None and match.score >= POSSIBLE_FROM:
         return f"{match.claim_id} looks alike (score {match.score}): a person must clear it first"
@@ -55,7 +53,9 @@ def g06(situation: Situation) -> str | None:
         return f"{claim.money(net)} is above the straight-through limit {limit or 'of this line (none)'}"
     if claim.reopen_count:
         return "a reopened claim never goes straight through"
-    if claim.notice.injured_count or any(item.coverage == "injury" for item in claim.notice.items):
+    if claim.notice.injured_count or any(
+        item.coverage == "injury" and item.claimed.minor for item in claim.notice.items
+    ):
         return "somebody is injured"
     if not claim.proof_of_loss:
         return f"documents are missing: {', '.join(claim.missing_documents)}"

@@ -54,7 +54,7 @@ def _body(clear: str, sealed: str = "", *others: Field) -> tuple[Field, ...]:
 
 
 _DERIVED = (
-    "type priority claimantId assignedTo submittedAt clocks[].op clocks[].clock clocks[].cycle clocks[].due"
+    "type priority claimantId assignedTo submittedAt policyNumber status statusBefore clocks[].op clocks[].clock clocks[].cycle clocks[].due"
     " clocks[].warn"
 )
 _ITEMS = (

@@ -216,3 +216,9 @@ _RULES: dict[State, Callable[[Draft, Claim], bool]] = {
     State.REJECTED: _close,
 }
 """State -> what follows from it by itself. In the other states a person, the bank or a clock acts next."""
+
+ACTS_IN = frozenset(_RULES)
+"""The states from which something can follow by itself."""
+
+NEEDS_POLICY = frozenset({State.SUBMITTED, State.VALIDATED, State.ASSIGNED})
+"""Those of them in which what follows depends on the policy and the roster."""

@@ -319,7 +319,7 @@ def overdue(claim: Claim, now: datetime) -> list[tuple[str, Clock]]:
 
 def warn_time(clock: Clock, percent: int) -> datetime:
     """When this share of the clock's span is over."""
-    return clock.started + (clock.due - clock.started) * percent / 100
+    return clock.started + (clock.due - clock.started) * percent // 100
 
 
 def next_warning(clock: Clock) -> int | None:

@@ -53,7 +53,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
 
     The keys here are derived by `decisions.draft` when the fact is made, so that a projection needs no
     other state than the fact: `type` (lab word of the line: auto, home, life, health), `priority`, the
-    claimant, the adjuster after this fact, the time of submission. They are never a ground for a decision.
+    claimant, the adjuster after this fact, the time of submission, the policy; and, when this fact changes
+    it, the status word of lab readers and the one before. They are never a ground for a decision.
     """
 
     type: str = ""
@@ -61,4 +62,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     claimant_id: str = ""
     assigned_to: str = ""
     submitted_at: datetime | None = None
+    policy_number: str = ""
+    status: str = ""
+    status_before: str = ""
     clocks: tuple[ClockChange, ...] = ()

@@ -62,7 +62,6 @@ class ClaimValidated(Body, frozen=True, kw_only=True):
     coverage: str
     codes: tuple[str, ...] = ()
     items: tuple[ItemCover, ...] = ()
-    policy_number: str = ""
     policy_version: int | None = None
     reviews: tuple[str, ...] = ()
     lookups: int = 1

@@ -18,6 +18,7 @@ from domain.claim_record import LAB_TYPES, Claim
 from domain.events import TYPE_OF, Fact, NewFact
 from domain.outcome import Accepted
 from domain.portrait import tier_of
+from domain.snapshot import status_word
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,9 +51,12 @@ class Draft:
         body = _stamped(body, claim, notice, at, changes)
         sequence = claim.version + 1 if claim is not None else 1
         who = actor or context.actor
-        self.claim = evolve(claim, Fact(event_type, self._claim_id, at, sequence, who, body))
+        after = evolve(claim, Fact(event_type, self._claim_id, at, sequence, who, body))
+        if claim is not None and after.state is not claim.state:
+            body = _with_status(body, claim, after)
+        self.claim = after
         self.facts.append(NewFact(event_type, at, body, who))
-        return self.claim
+        return after
 
     def realise_overdue(self) -> None:
         """One breach for each clock whose time is over, dated when it was due: late deciding neither loses
@@ -79,6 +83,12 @@ class Draft:
         return Accepted(tuple(self.facts), self.claim)
 
 
+def _with_status(body: Body, before: Claim, after: Claim) -> Body:
+    """The body with the status words, when the state changed the word. `evolve` never reads them."""
+    old, new = status_word(before), status_word(after)
+    return replace(body, status=new, status_before=old) if new != old else body
+
+
 def _stamped(
     body: Body, claim: Claim | None, notice: ClaimSubmitted, at: datetime, changes: tuple[ClockChange, ...]
 ) -> Body:
@@ -94,5 +104,7 @@ def _stamped(
         claimant_id=notice.claimant_id,
         assigned_to=owner,
         submitted_at=claim.submitted_at if claim is not None else at,
+        policy_number=notice.policy_number,
+        status="submitted" if claim is None else "",
         clocks=changes,
     )

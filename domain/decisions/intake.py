@@ -100,7 +100,6 @@ def validated(claim: Claim, context: Context) -> ClaimValidated:
         codes=cover.codes,
         items=cover.items,
         reviews=cover.reviews,
-        policy_number=claim.notice.policy_number,
         policy_version=cover.policy_version,
         lookups=context.lookups,
         duplicate_score=score,
