@@ -1,9 +1,9 @@
 """A log of things on a real store: everything that a test of the two atomic steps does to it, in one line each.
 
-    things = await open_things(commands, "listers")
-    await things.add("T1", 3)
-    entries = await things.read("listers")
-    answer = await things.settle("listers", "0-0", entries, ListPush("seen", ("a",)))
+things = await open_things(commands, "listers")
+await things.add("T1", 3)
+entries = await things.read("listers")
+answer = await things.settle("listers", "0-0", entries, ListPush("seen", ("a",)))
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runtime.codec import OpenCodec
 from runtime.effects import Append, Effect
 from runtime.entry import Entry, EntryReader
 from runtime.store import functions, position
-from runtime.store.append import Appended, AppendAnswer, Appender
+from runtime.store.append import AppendAnswer, Appended, Appender
 from runtime.store.keys import LogSpec
 from runtime.store.settle import Settler
 
@@ -49,7 +49,9 @@ def facts(
     return Append(log, entity, version, events, {"last": events[-1][1]} if events else {}, effects, command)
 
 
-async def open_things(client: Redis, *groups: str, spec: LogSpec = THINGS, source: str | None = None) -> Things:
+async def open_things(
+    client: Redis, *groups: str, spec: LogSpec = THINGS, source: str | None = None
+) -> Things:
     """Load the library (or another text of it), make the log and its groups."""
     await functions.load_library(client, source)
     client.set_response_callback("XREADGROUP", lambda reply, **_: reply)

@@ -128,7 +128,9 @@ async def test_a_snapshot_with_more_fields_than_the_store_takes_at_once_is_refus
     await refused(commands, Append("things", "T1", 0, (fact("T1", 1),), wide), "snapshot has too many")
 
 
-async def test_an_effect_of_another_type_on_the_snapshot_is_refused_before_the_events(commands: Redis) -> None:
+async def test_an_effect_of_another_type_on_the_snapshot_is_refused_before_the_events(
+    commands: Redis,
+) -> None:
     await refused(commands, facts("T1", 0, 1, SetAdd("thing:T1", ("m",))), "it is a hash, not a set")
 
 

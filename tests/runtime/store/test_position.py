@@ -175,7 +175,9 @@ async def test_resync_without_a_position_record_halts(commands: Redis) -> None:
     assert await commands.exists("things:position:listers") == 0
 
 
-async def test_two_runners_that_fight_leave_each_entry_applied_once_and_nothing_pending(commands: Redis) -> None:
+async def test_two_runners_that_fight_leave_each_entry_applied_once_and_nothing_pending(
+    commands: Redis,
+) -> None:
     """W12: both think that they own; the position lets one win each batch."""
     things, ids = await settled(commands, 0, of=60)
 

@@ -125,7 +125,9 @@ async def test_a_settle_for_a_group_that_was_destroyed_is_a_gap(commands: Redis)
     assert await things.list("seen") == []
 
 
-async def test_a_follow_up_on_an_entity_that_moved_on_is_a_conflict_and_writes_nothing(commands: Redis) -> None:
+async def test_a_follow_up_on_an_entity_that_moved_on_is_a_conflict_and_writes_nothing(
+    commands: Redis,
+) -> None:
     """W33."""
     things, entries = await read(commands)
     await things.add("T2", 2)
@@ -166,7 +168,9 @@ async def test_a_parked_entry_is_not_taken_again_twice(commands: Redis) -> None:
     assert not await commands.exists(held)
 
 
-async def test_a_command_of_an_earlier_settle_is_not_done_again_but_the_batch_is_settled(commands: Redis) -> None:
+async def test_a_command_of_an_earlier_settle_is_not_done_again_but_the_batch_is_settled(
+    commands: Redis,
+) -> None:
     """W32: a raw entry that its producer sent twice."""
     things, entries = await read(commands)
     await things.settle(G, START, entries[:1], facts("T2", 0, 1, command="c"))
@@ -209,7 +213,9 @@ async def test_an_argument_that_is_no_text_is_invalid_and_not_the_end_of_the_run
         assert isinstance(answer, Invalid), value
 
 
-async def test_a_follow_up_in_an_unknown_log_is_invalid_and_not_the_end_of_the_runner(commands: Redis) -> None:
+async def test_a_follow_up_in_an_unknown_log_is_invalid_and_not_the_end_of_the_runner(
+    commands: Redis,
+) -> None:
     things, entries = await read(commands)
     assert isinstance(await things.settle(G, START, entries, facts("T1", 3, 1, log="others")), Invalid)
 
