@@ -42,7 +42,8 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     min_free_mib: Mebibytes = 64
     #: Seconds until the first answer. An empty server needs 0.05 s; the rest is for a loaded machine.
     start_seconds: Seconds = 10.0
-    #: Seconds for loading the append-only file, during which the server answers LOADING. About 5 s per GiB.
+    #: Seconds for loading the append-only file, during which the server answers LOADING; a large file
+    #: takes minutes.
     load_seconds: Seconds = 300.0
     #: Seconds from SIGTERM (flush, fsync, exit) to SIGKILL.
     stop_seconds: Seconds = 10.0

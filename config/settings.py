@@ -1,0 +1,105 @@
+"""Every setting there is, as one frozen tree. A new component adds its options struct here, and nowhere else.
+
+Units and reasons stand beside each field in the struct that owns it; the profiles repeat them beside the
+values.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from runtime.embedded.options import EmbeddedOptions
+from runtime.fleet.worker import FleetOptions
+from runtime.host import HostOptions
+from runtime.stopping import StopOptions
+from runtime.store.address import DEFAULT_PORT, Secret, StoreAddress
+from runtime.store.checks import StoreExpectations
+from runtime.store.opening import StoreOptions
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which store, and how it is used."""
+
+    #: `embedded`: the server that comes along; `external`: one that runs already, at `url` or at host and
+    #: port.
+    mode: Literal["embedded", "external"] = "embedded"
+    #: redis://, rediss:// or unix://; above host and port. May carry user and password, so it is never
+    #: printed.
+    url: Secret | None = None
+    #: Name or address of the server.
+    host: str = "localhost"
+    #: TCP port of the server.
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = DEFAULT_PORT
+    #: User of the store; None: its `default` user.
+    username: str | None = None
+    #: Password; fills a URL that brings none. `password_file` names a file with it.
+    password: Secret | None = None
+    #: How this process talks to the store.
+    options: StoreOptions = StoreOptions()
+
+    def address(self) -> StoreAddress:
+        """Give the address of an external store. Raises `BadStoreAddress`."""
+        if self.url is not None:
+            return StoreAddress.parse(self.url.reveal()).with_password(self.password)
+        return StoreAddress(host=self.host, port=self.port, username=self.username, password=self.password)
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The event log. Fixed when it is created; another value later is refused at the start."""
+
+    #: Partitions. 1 gives the plain key names; more spread groups over processes, at most one process each.
+    partitions: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    #: Whether entries that a foreign program writes straight on the log count as requests. Never in
+    #: production: who may write the log may forge a sequence or trim it, and no ACL prevents that (S12).
+    adopt_raw_entries: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of one process."""
+
+    #: Name of the profile that these started from.
+    profile: str = "local"
+    store: StoreSettings = StoreSettings()
+    embedded: EmbeddedOptions = EmbeddedOptions()
+    #: What the store must offer before a process starts on it.
+    expect: StoreExpectations = StoreExpectations()
+    log: LogSettings = LogSettings()
+    host: HostOptions = HostOptions()
+    stopping: StopOptions = StopOptions()
+    fleet: FleetOptions = FleetOptions()
+
+    def __post_init__(self) -> None:
+        """Rules between components (ValueError); those inside one are its own."""
+        read, client = self.host.serving.read.block_ms, self.store.options.clients.block_ms
+        if read > client:
+            raise ValueError(
+                f"host.serving.read.block_ms ({read}) must not be above store.options.clients.block_ms "
+                f"({client}): the socket would time out under a read that only waits"
+            )
+        drain = self.stopping.drain_seconds + self.stopping.cancel_seconds
+        if drain > self.fleet.drain_seconds:
+            raise ValueError(
+                f"stopping.drain_seconds + stopping.cancel_seconds ({drain:g}) must not be above "
+                f"fleet.drain_seconds ({self.fleet.drain_seconds:g}): a worker would be killed in its drain"
+            )
+        if self.profile == "production":
+            self._refuse_in_production()
+
+    def _refuse_in_production(self) -> None:
+        """What no switch may turn off there (ValueError)."""
+        expect = self.expect
+        rules = {
+            "store.mode must be external: the embedded server is for laptops and tests": (
+                self.store.mode == "external"
+            ),
+            "log.adopt_raw_entries must be false: who may write the log may forge it": (
+                not self.log.adopt_raw_entries
+            ),
+            "expect.require_append_only must be true: a restart would lose all": expect.require_append_only,
+            "expect.require_noeviction must be true: the log itself may go": expect.require_noeviction,
+        }
+        for rule, kept in rules.items():
+            if not kept:
+                raise ValueError(f"profile production: {rule}")
