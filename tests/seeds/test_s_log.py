@@ -11,6 +11,8 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runtime.answers import Settled, Settlement
 from runtime.embedded.server import running_server
 from runtime.entry import Entry
@@ -116,11 +118,16 @@ async def test_restart_keeps_log() -> None:
             assert await appender.append(unit("CLM-00000000", 0)) == Rejected(version=2)
 
 
-async def test_append_atomic_whenever_the_server_is_killed() -> None:
-    """Killed in the middle of a storm of appends, six times: log, snapshot, head and history agree."""
+@pytest.mark.parametrize("appendfsync", ["everysec", "always"])
+async def test_append_atomic_whenever_the_server_is_killed(appendfsync: str) -> None:
+    """Killed in the middle of a storm of appends, six times: log, snapshot, head and history agree.
+
+    That nothing confirmed is lost is asked of `always` alone. With `everysec` the server puts a write off while
+    an fsync is on its way and replies all the same; a kill then loses it (seen in 2 of 43 runs of this test).
+    """
     chance = random.Random(1)
     confirmed: dict[str, int] = {}
-    async with running_server(restart_longest_seconds=0.1) as server:
+    async with running_server(restart_longest_seconds=0.1, appendfsync=appendfsync) as server:
         for round_ in range(6):
             async with clients(server) as commands:
                 _, appender = await opened(commands)
@@ -134,7 +141,11 @@ async def test_append_atomic_whenever_the_server_is_killed() -> None:
                 ends = await asyncio.gather(*storm, return_exceptions=True)
                 assert all(isinstance(end, StoreUnavailable) for end in ends), ends
         async with clients(server) as commands:
-            await _agrees(commands, confirmed)
+            versions = await _agreed_versions(commands)
+    assert confirmed
+    if appendfsync == "always":
+        lost = {claim for claim, version in confirmed.items() if versions.get(claim, 0) < version}
+        assert not lost, f"a confirmed append is lost: {lost}"
 
 
 @contextlib.asynccontextmanager
@@ -164,17 +175,16 @@ async def _append_for_ever(appender: Appender, claim: str, confirmed: dict[str, 
         confirmed[claim] = answer.version
 
 
-async def _agrees(commands: Redis, confirmed: dict[str, int]) -> None:
+async def _agreed_versions(commands: Redis) -> dict[str, int]:
+    """The version of every claim in the log, after a look whether all its keys say the same."""
     versions: dict[str, list[int]] = {}
     ids: dict[str, list[bytes]] = {}
     for entry_id, fields in await entries(commands):
         versions.setdefault(fields["claimId"], []).append(int(fields["sequence"]))
         ids.setdefault(fields["claimId"], []).append(entry_id.encode())
-    assert confirmed
-    for claim, version in confirmed.items():
-        assert len(versions.get(claim, [])) >= version, f"{claim}: a confirmed append is lost"
     for claim, sequences in versions.items():
         assert sequences == list(range(1, len(sequences) + 1))
         assert int(await ask(commands, "GET", f"claim:{claim}:head")) == len(sequences)
         assert pairs(await ask(commands, "HGETALL", f"claim:{claim}"))["sequence"] == str(len(sequences))
         assert await ask(commands, "LRANGE", f"claim:{claim}:history", 0, -1) == ids[claim]
+    return {claim: len(sequences) for claim, sequences in versions.items()}
