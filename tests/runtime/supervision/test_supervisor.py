@@ -144,7 +144,9 @@ async def test_a_child_that_fails_before_it_is_up_is_a_failed_child() -> None:
 
 
 async def test_a_late_word_of_an_earlier_start_does_not_make_the_present_one_started() -> None:
-    log, earlier = SignalLog(), []
+    log = SignalLog()
+    earlier: list[Started] = []
+    after_late_word: list[State] = []
 
     async def tells_late(started: Started) -> None:
         earlier.append(started)
@@ -152,14 +154,15 @@ async def test_a_late_word_of_an_earlier_start_does_not_make_the_present_one_sta
             raise ConnectionError("first start")
         earlier[0]()
         await anyio.wait_all_tasks_blocked()
-        assert supervisor.children()[0].state is State.STARTING
+        after_late_word.append(supervisor.children()[0].state)
         started()
         await anyio.sleep_forever()
 
     supervisor = _supervisor(log, ChildSpec(name="a", run=tells_late))
     async with running(supervisor, log):
-        pass
-    assert len(earlier) == 2
+        await log.wait_for(ChildStarted, child="a", incarnation=2)
+        await anyio.wait_all_tasks_blocked()
+    assert after_late_word == [State.STARTING]
 
 
 async def test_a_soft_stop_without_any_time_is_a_hard_one() -> None:
