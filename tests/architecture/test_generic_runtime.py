@@ -16,7 +16,7 @@ INSURANCE = re.compile(
 ALLOWED = re.compile(
     r"claimstream"  # the project's own name
     r"|x(?:auto)?claim"  # commands of the store
-    r"|maxmemory[-_]policy|evict(?:ion|ing) policy"  # a setting of the store
+    r"|maxmemory[-_]policy|evict(?:ion|ing)[-_ ]policy"  # a setting of the store
     r"|event[-_ ]loop[-_ ]policy",  # a setting of asyncio
     re.IGNORECASE,
 )
