@@ -56,6 +56,23 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     adopt_raw_entries: bool = False
 
 
+class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the keys of persons lie: outside of the store and of its backups."""
+
+    #: SQLite file of the key vault. None: `keys.sqlite` beside the data directory of the embedded store.
+    vault: str | None = None
+    #: File with the master key (base64, 32 bytes), mode 0600. None: CLAIMSTREAM_MASTER_KEY, else one that is
+    #: made beside the vault (`local` and `test` only).
+    master_key_file: str | None = None
+
+
+class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How notifications leave."""
+
+    #: File of the log-file channel. None: `notifications.jsonl` beside the data directory.
+    log_file: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -66,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: What the store must offer before a process starts on it.
     expect: StoreExpectations = StoreExpectations()
     log: LogSettings = LogSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    channels: ChannelSettings = ChannelSettings()
     host: HostOptions = HostOptions()
     stopping: StopOptions = StopOptions()
     fleet: FleetOptions = FleetOptions()

@@ -14,6 +14,7 @@ import msgspec
 from runtime.clock import Clock as Clock
 
 if TYPE_CHECKING:
+    from domain.context import Payee
     from domain.privacy import Index, SealContext
 
 PolicyT_co = TypeVar("PolicyT_co", covariant=True)
@@ -155,6 +156,14 @@ class PolicyBook(Protocol[PolicyT_co]):
 
     async def find(self, policy_numbers: Collection[str]) -> Mapping[str, PolicyT_co]:
         """Return the policies that exist."""
+        ...
+
+
+class PayeeBook(Protocol):
+    """Who gets money: what is known of the payee of each claimant."""
+
+    async def find(self, claimant_ids: Collection[str]) -> Mapping[str, Payee]:
+        """Return the payees that are known."""
         ...
 
 

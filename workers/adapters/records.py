@@ -1,0 +1,105 @@
+"""What actors read from the store: claims, policies, payees, the roster with its loads. Each many at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.claim import decode_claim
+from domain.context import Payee
+from domain.policy import Policy
+from domain.roster import Roster
+from workers.claim_log import SNAPSHOT_BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from domain.claim_record import Claim
+    from runtime.store.keys import Keyspace
+    from runtime.store.reads import Reads
+    from workers.keys import ClaimKeys
+
+_decode_policy = msgspec.json.Decoder(Policy).decode
+
+
+class StoredClaims:
+    """Claims by id, from the snapshots that append writes."""
+
+    def __init__(self, reads: Reads, keyspace: Keyspace) -> None:
+        """`keyspace` of the claim log."""
+        self._reads = reads
+        self._keyspace = keyspace
+
+    async def read(self, claim_ids: Sequence[str]) -> list[Claim | None]:
+        """The claims in the order of the ids; None for one that is not there."""
+        commands = [("HGET", self._keyspace.snapshot(claim_id), SNAPSHOT_BODY) for claim_id in claim_ids]
+        bodies = await self._reads.many(commands)
+        return [decode_claim(body) if body else None for body in bodies]
+
+
+class StoredPolicies:
+    """Policies by number, from the snapshots of the policy log."""
+
+    def __init__(self, reads: Reads, keyspace: Keyspace) -> None:
+        """`keyspace` of the policy log."""
+        self._reads = reads
+        self._keyspace = keyspace
+
+    async def find(self, policy_numbers: Collection[str]) -> Mapping[str, Policy]:
+        """The policies that exist."""
+        numbers = list(policy_numbers)
+        commands = [("HGET", self._keyspace.snapshot(number), SNAPSHOT_BODY) for number in numbers]
+        bodies = await self._reads.many(commands)
+        return {number: _decode_policy(body) for number, body in zip(numbers, bodies, strict=True) if body}
+
+
+class RegisteredPayees:
+    """A claimant who is a registered customer is a verified payee; everybody else has to be verified first."""
+
+    def __init__(self, reads: Reads, keyspace: Keyspace) -> None:
+        """`keyspace` of the customer log."""
+        self._reads = reads
+        self._keyspace = keyspace
+
+    async def find(self, claimant_ids: Collection[str]) -> Mapping[str, Payee]:
+        """The payees that are known."""
+        ids = list(claimant_ids)
+        heads = await self._reads.many([("EXISTS", self._keyspace.head(name)) for name in ids])
+        return {
+            name: Payee(payee_id=name, verified=True, sanctions_clear=True)
+            for name, there in zip(ids, heads, strict=True)
+            if there
+        }
+
+
+class LoadedRoster:
+    """The roster with the loads of one partition: capacity is a soft limit (domain.md, guards)."""
+
+    def __init__(self, base: Roster, reads: Reads, keys: ClaimKeys) -> None:
+        """`base` names the adjusters; loads come from the work lists."""
+        self._base = base
+        self._reads = reads
+        self._keys = keys
+
+    async def snapshot(self) -> Roster:
+        """The roster as it stands; its version counts the decisions that were made on it."""
+        loads, last = await self._reads.many(
+            [("HGETALL", self._keys.adjuster_load), ("HGETALL", self._keys.adjuster_last)]
+        )
+        by_name = {name.decode(): int(value) for name, value in loads.items()}
+        when = {name.decode(): int(value) for name, value in last.items()}
+        adjusters = tuple(
+            msgspec.structs.replace(
+                adjuster,
+                load=max(0, adjuster.load + by_name.get(adjuster.adjuster_id, 0)),
+                last_assigned=_time(when.get(adjuster.adjuster_id)) or adjuster.last_assigned,
+            )
+            for adjuster in self._base.adjusters
+        )
+        return Roster(self._base.version + by_name.get("#decisions", 0), adjusters)
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

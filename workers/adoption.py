@@ -1,0 +1,111 @@
+"""Requests of foreign producers: each valid one becomes facts with our own identity, each other one is parked with why.
+
+The command id is the request's `eventId`, so that a request that its producer sends twice has one effect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.context import Context
+from domain.deciding import decide
+from domain.identity import command_id
+from domain.outcome import Refused
+from domain.requests import Raw, Rejected, Skipped, read_request
+from runtime.effects import Append, Park
+from workers.claim_log import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from domain.bodies.base import Actor
+    from domain.claim_record import Claim
+    from domain.policy import Policy
+    from domain.requests import Wish
+    from domain.rules import Rules
+    from runtime.entry import Entry
+    from workers.claim_log import ClaimLog
+    from workers.ports import ClaimViews, PolicyBook
+    from workers.timing import Timing
+
+DONE_BEFORE = frozenset({"REPEATED"})
+"""Refusals that mean that the wish is fulfilled already."""
+
+UNKNOWN_JURISDICTION = "US"
+"""Where a policy lives that nobody knows: the model rules apply (domain.md section 9)."""
+
+
+class Adoption:
+    """Reads raw requests and decides on them."""
+
+    def __init__(
+        self,
+        claims: ClaimViews[Claim],
+        policies: PolicyBook[Policy],
+        log: ClaimLog,
+        timing: Timing,
+        rules: Rules,
+        *,
+        allowed: bool = True,
+    ) -> None:
+        """`allowed` False (production, on the log itself): every raw entry is parked."""
+        self._claims = claims
+        self._policies = policies
+        self._log = log
+        self._timing = timing
+        self._rules = rules
+        self._allowed = allowed
+
+    async def adopt(self, requests: Sequence[Entry]) -> list[Append | Park]:
+        """What becomes of these requests, in order."""
+        if not self._allowed:
+            return [Park(entry.id, "raw entries are not taken here: use append or claims:requests") for entry in requests]
+        known = await self._claims.read([entry.entity for entry in requests])
+        claims = {entry.entity: claim for entry, claim in zip(requests, known, strict=True)}
+        numbers = {number for number in map(_policy_number, requests) if number}
+        numbers |= {claim.notice.policy_number for claim in known if claim is not None}
+        policies = await self._policies.find(sorted(numbers))
+        wanted: list[Append | Park] = []
+        for entry in requests:
+            outcome = self._adopted(entry, claims, policies)
+            if outcome is not None:
+                wanted.append(outcome)
+        return wanted
+
+    def _adopted(
+        self, entry: Entry, claims: dict[str, Claim | None], policies: Mapping[str, Policy]
+    ) -> Append | Park | None:
+        """One request; `claims` moves on with every accepted one, so that two for one claim follow each other."""
+        claim = claims[entry.entity]
+        policy = policies.get(claim.notice.policy_number if claim is not None else _policy_number(entry))
+        jurisdiction = policy.jurisdiction if policy is not None else UNKNOWN_JURISDICTION
+        data = entry.data.decode(errors="replace")
+        raw = Raw(entry.type, entry.entity, entry.event_id, entry.timestamp, data, entry.version)
+        wish = read_request(raw, jurisdiction=jurisdiction)
+        if isinstance(wish, Skipped):
+            return None
+        if isinstance(wish, Rejected):
+            return Park(entry.id, wish.message)
+        outcome = decide(claim, wish.command, self._context(wish, policy))
+        if isinstance(outcome, Refused):
+            return None if outcome.code in DONE_BEFORE else Park(entry.id, str(outcome))
+        identity = command_id("request", entry.event_id or entry.id)
+        cause = Cause(id=entry.event_id or entry.id, correlation_id=entry.event_id or entry.id, command_id=identity)
+        unit, claims[entry.entity] = self._log.append(claim, outcome, cause)
+        return unit
+
+    def _context(self, wish: Wish, policy: Policy | None) -> Context:
+        actor: Actor = wish.actor
+        return Context(now=self._timing.after(wish.at), actor=actor, policy=policy, lookups=2, rules=self._rules)
+
+
+def _policy_number(entry: Entry) -> str:
+    """The policy that a submission names; '' when it names none. Read leniently: the request is judged later."""
+    try:
+        data = msgspec.json.decode(entry.data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    number = data.get("policyId") or data.get("policyNumber") if isinstance(data, dict) else ""
+    return number if isinstance(number, str) and len(number) <= 128 else ""

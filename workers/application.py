@@ -1,0 +1,58 @@
+"""What every command and every actor of one process works with: the opened store, the key vault, readers and writers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.rules import DEFAULT_RULES
+from workers.adapters.records import RegisteredPayees, StoredClaims, StoredPolicies
+from workers.claim_log import ClaimLog
+from workers.keys import CLAIM_LOG, CUSTOMER_LOG, POLICY_LOG, ClaimKeys
+
+if TYPE_CHECKING:
+    from domain.rules import Rules
+    from runtime.clock import Clock
+    from runtime.store.keys import Keyspace
+    from runtime.store.opening import OpenStore
+    from workers.adapters.key_vault import SqliteKeyVault
+    from workers.adapters.sealing import AesGcmSealer
+    from workers.timing import Timing
+
+
+class Application:
+    """Made by `bootstrap.open_application`; closed with `close`."""
+
+    def __init__(
+        self,
+        store: OpenStore,
+        vault: SqliteKeyVault,
+        sealer: AesGcmSealer,
+        clock: Clock,
+        timing: Timing,
+        rules: Rules = DEFAULT_RULES,
+    ) -> None:
+        """Joins the parts; opens nothing."""
+        self.store = store
+        self.vault = vault
+        self.sealer = sealer
+        self.clock = clock
+        self.timing = timing
+        self.rules = rules
+        self.claim_keyspace = self.keyspace(CLAIM_LOG)
+        self.claims = StoredClaims(store.reads, self.claim_keyspace)
+        self.policies = StoredPolicies(store.reads, self.keyspace(POLICY_LOG))
+        self.payees = RegisteredPayees(store.reads, self.keyspace(CUSTOMER_LOG))
+        self.claim_log = ClaimLog(self.claim_keyspace, sealer)
+
+    def keyspace(self, log: str) -> Keyspace:
+        """The key names of a log."""
+        return self.store.logs[log].keys
+
+    def claim_keys(self, partition: int) -> ClaimKeys:
+        """The application's key names in one partition of the claim log."""
+        return ClaimKeys(self.claim_keyspace, partition)
+
+    async def close(self) -> None:
+        """Close the store's connections and the vault."""
+        await self.store.close()
+        self.vault.close()

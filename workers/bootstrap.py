@@ -1,0 +1,197 @@
+"""The composition root: settings -> store, vault, ports -> actors -> the plan of the cluster. Imported by the command
+line only.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from domain.events import EVENTS, decode_body
+from runtime.clock import SystemClock
+from runtime.cluster.registry import ProcessCard
+from runtime.codec import OpenCodec
+from runtime.plan import ActorPlan, ClusterPlan, LogPlan
+from runtime.store.opening import open_store
+from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
+from workers.adapters.records import LoadedRoster
+from workers.adapters.sealing import AesGcmSealer
+from workers.adoption import Adoption
+from workers.analytics import Analytics
+from workers.application import Application
+from workers.auditor import Auditor
+from workers.cache_invalidator import CacheInvalidator
+from workers.channels.log_file import LogFileChannel, LogFileOptions
+from workers.claim_log import EventCodec
+from workers.claims_processor import ClaimsProcessor
+from workers.dispatcher import Dispatcher
+from workers.intake import Intake
+from workers.keys import (
+    CLAIM_LOG,
+    claim_log,
+    customer_log,
+    notification_log,
+    policy_log,
+    request_log,
+)
+from workers.notifier import Notifier
+from workers.playbook import Playbook
+from workers.roster import demo_roster
+from workers.routing import groups, routes
+from workers.simulator import Simulator
+from workers.timekeeper import Timekeeper
+from workers.timing import WallTiming
+from workers.work_lists import WorkLists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config.settings import Settings
+    from runtime.actor import Actor
+    from runtime.clock import Clock
+    from runtime.serving.ticker import TimedActor
+    from runtime.signals import Bus
+    from runtime.store.address import StoreAddress
+    from runtime.store.keys import LogSpec
+    from workers.timing import Timing
+
+VERSION = "0.1.0"
+
+
+def log_specs(settings: Settings) -> list[LogSpec]:
+    """Every log of the application."""
+    partitions = settings.log.partitions
+    return [
+        claim_log(partitions),
+        request_log(partitions),
+        notification_log(partitions),
+        policy_log(),
+        customer_log(),
+    ]
+
+
+def beside_data(settings: Settings, name: str) -> Path:
+    """A file beside the data directory of the embedded store: not in it, so that a backup of one is not one of both."""
+    return Path(settings.embedded.data_dir).parent / name
+
+
+def open_vault(settings: Settings) -> SqliteKeyVault:
+    """The key vault. Raises `MasterKeyError`, `KeyVaultDamaged`, `KeyVaultUnavailable`."""
+    privacy = settings.privacy
+    path = Path(privacy.vault) if privacy.vault else beside_data(settings, "keys.sqlite")
+    key_file = Path(privacy.master_key_file) if privacy.master_key_file else beside_data(settings, "master.key")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    vault = SqliteKeyVault(
+        KeyVaultOptions(path=path, master_key_file=key_file, create=settings.profile != "production"),
+        environment=os.environ,
+    )
+    vault.open()
+    return vault
+
+
+async def open_application(
+    settings: Settings,
+    address: StoreAddress,
+    *,
+    bus: Bus | None = None,
+    timing: Timing | None = None,
+    clock: Clock | None = None,
+    simulation: bool = False,
+) -> Application:
+    """Open vault and store. Raises their errors; nothing stays open when one of them fails."""
+    clock = clock or SystemClock()
+    vault = open_vault(settings)
+    try:
+        store = await open_store(
+            address,
+            log_specs(settings),
+            groups(simulation=simulation),
+            options=settings.store.options,
+            bus=bus,
+        )
+    except BaseException:
+        vault.close()
+        raise
+    sealer = AesGcmSealer(vault, clock)
+    return Application(store, vault, sealer, clock, timing or WallTiming(clock))
+
+
+def process_card(serves: tuple[str, ...] = ()) -> ProcessCard:
+    """Who this process is; a new incarnation each time it starts."""
+    return ProcessCard(
+        incarnation=uuid4().hex[:16],
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=VERSION,
+        started=SystemClock().now().isoformat(timespec="seconds"),
+        serves=serves,
+    )
+
+
+def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int | None = None) -> ClusterPlan:
+    """Logs and actors of the cluster; with a seed also the actors that play adjusters and bank."""
+    claim_codec = EventCodec(tuple(EVENTS), decode_body)
+    codecs = {CLAIM_LOG: claim_codec}
+    logs = [LogPlan(spec, codecs.get(spec.name, OpenCodec())) for spec in log_specs(settings)]
+    builders = _builders(app, settings, simulation_seed)
+    actors = [
+        ActorPlan(route.actor, route.group, route.log, builders[route.actor], route.timed)
+        for route in routes(simulation=simulation_seed is not None)
+    ]
+    return ClusterPlan(logs, actors)
+
+
+def _builders(
+    app: Application, settings: Settings, seed: int | None
+) -> dict[str, Callable[[int], Actor | TimedActor]]:
+    """How each actor is made for a partition."""
+    local = settings.log.adopt_raw_entries
+    adopting = Adoption(app.claims, app.policies, app.claim_log, app.timing, app.rules)
+    on_the_log = Adoption(app.claims, app.policies, app.claim_log, app.timing, app.rules, allowed=local)
+    log_file = settings.channels.log_file or str(beside_data(settings, "notifications.jsonl"))
+
+    def processor(partition: int) -> Actor:
+        keys = app.claim_keys(partition)
+        return ClaimsProcessor(
+            app.claims,
+            app.policies,
+            app.payees,
+            LoadedRoster(demo_roster(), app.store.reads, keys),
+            app.claim_log,
+            WorkLists(keys),
+            on_the_log,
+            app.timing,
+            app.rules,
+        )
+
+    def timekeeper(partition: int) -> TimedActor:
+        return Timekeeper(
+            app.store.reads,
+            app.claims,
+            app.payees,
+            app.claim_log,
+            app.claim_keys(partition),
+            app.timing,
+            app.rules,
+        )
+
+    def simulator(partition: int) -> Actor:
+        del partition
+        return Simulator(Playbook(seed or 1), app.claims, app.policies, app.claim_log, app.rules)
+
+    channel = LogFileChannel(LogFileOptions(path=Path(log_file)), app.clock)
+    return {
+        "claims-processor": processor,
+        "intake": lambda partition: Intake(adopting),
+        "timekeeper": timekeeper,
+        "simulator": simulator,
+        "analytics": lambda partition: Analytics(app.claim_keys(partition)),
+        "notifier": lambda partition: Notifier(app.claim_keys(partition)),
+        "dispatcher": lambda partition: Dispatcher(app.claim_keys(partition), channel, app.store.reads, app.clock),
+        "auditor": lambda partition: Auditor(app.claim_keys(partition), app.store.reads),
+        "cache-invalidator": lambda partition: CacheInvalidator(app.claim_keys(partition)),
+    }
+

@@ -1,0 +1,178 @@
+"""Decisions on claims <-> the log: facts of an accepted decision as one append, entries as facts, snapshots as claims.
+
+The append carries events, snapshot, history, result and timers; everything that is personal is sealed here, before it
+leaves the process.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from domain.bodies.base import Actor
+from domain.claim import decode_claim, encode_claim, evolve
+from domain.events import SCHEMA_VERSION, Fact, encode_body
+from domain.identity import event_id
+from domain.privacy import sealed_paths
+from domain.sla import timers
+from domain.snapshot import snapshot_fields
+from runtime.effects import Append, Effect, SortedSetAdd, SortedSetRemove
+from runtime.errors import Unreadable
+from workers.keys import CLAIM_LOG, ClaimKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.claim_record import Claim
+    from domain.events import NewFact
+    from domain.outcome import Accepted
+    from runtime.entry import Entry
+    from runtime.store.keys import Keyspace
+    from workers.ports import Sealer
+
+SNAPSHOT_BODY = "body"
+"""The field of the snapshot hash that holds the whole claim as JSON; the others are for people."""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why something is appended: the id of the event or command that caused it, and the whole story's id."""
+
+    id: str
+    correlation_id: str
+    command_id: str = ""
+    traceparent: str = ""
+
+
+def cause_of(entry: Entry) -> Cause:
+    """What follows from an entry is caused by it."""
+    return Cause(
+        id=entry.event_id,
+        correlation_id=entry.correlation_id or entry.event_id,
+        traceparent=entry.traceparent,
+    )
+
+
+def wire_time(at: datetime) -> str:
+    """ISO 8601, UTC, milliseconds, `Z`: the form of the seeds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def fact_of(entry: Entry) -> Fact:
+    """The fact that an entry states. Raises `Unreadable`."""
+    try:
+        at = datetime.fromisoformat(entry.timestamp)
+    except ValueError as problem:
+        raise Unreadable(f"its timestamp is no ISO 8601 time: {entry.timestamp[:40]!r}") from problem
+    if at.tzinfo is None:
+        raise Unreadable(f"its timestamp names no zone: {entry.timestamp[:40]!r}")
+    actor = Actor.from_wire(entry.actor)
+    return Fact(entry.type, entry.entity, at, entry.sequence, actor, entry.body)
+
+
+def timer_member(claim_id: str, timer_id: str) -> str:
+    """How a timer stands in the sorted set."""
+    return f"{claim_id}|{timer_id}"
+
+
+class ClaimLog:
+    """Makes appends for one claim log."""
+
+    def __init__(self, keyspace: Keyspace, sealer: Sealer) -> None:
+        """`sealer` seals personal fields."""
+        self._keyspace = keyspace
+        self._sealer = sealer
+
+    def append(self, before: Claim | None, accepted: Accepted, cause: Cause) -> tuple[Append, Claim]:
+        """The append of an accepted decision, and the claim as the store will hold it."""
+        version = before.version if before is not None else 0
+        claim = before
+        events: list[tuple[str, ...]] = []
+        plain = True
+        for place, new in enumerate(accepted.facts, 1):
+            fact, identity, sealed = self._sealed(accepted.claim.claim_id, new, version + place, cause, place)
+            plain = plain and not sealed
+            if not plain:
+                claim = evolve(claim, fact)
+            events.append(_fields(fact, identity, cause))
+        after = accepted.claim if plain else _known(claim)
+        unit = Append(
+            log=CLAIM_LOG,
+            entity=after.claim_id,
+            expected_version=version,
+            events=tuple(events),
+            snapshot={**snapshot_fields(after), SNAPSHOT_BODY: encode_claim(after).decode()},
+            effects=tuple(self._timer_changes(before, after)),
+            command_id=cause.command_id,
+        )
+        return unit, after
+
+    def _sealed(
+        self, claim_id: str, new: NewFact, sequence: int, cause: Cause, place: int
+    ) -> tuple[Fact, str, bool]:
+        """The fact with its personal fields sealed under its own event id; whether there were any."""
+        identity = event_id(f"{cause.id}|{claim_id}", place)
+        body = new.body
+        needs = bool(sealed_paths(new.type))
+        if needs:
+            body = self._sealer.seal_body(identity, new.type, SCHEMA_VERSION, claim_id, body)
+        return Fact(new.type, claim_id, new.at, sequence, new.actor, body), identity, needs and body != new.body
+
+    def _timer_changes(self, before: Claim | None, after: Claim) -> list[Effect]:
+        """What has to be scheduled and what no longer; timers belong to their claim and change with it alone."""
+        keys = ClaimKeys(self._keyspace, self._keyspace.partition_of(after.claim_id))
+        old = {timer.id: timer.due for timer in timers(before)} if before is not None else {}
+        new = {timer.id: timer.due for timer in timers(after)}
+        changes: list[Effect] = []
+        gone = tuple(timer_member(after.claim_id, name) for name in old if name not in new)
+        if gone:
+            changes.append(SortedSetRemove(keys.timers, gone))
+        due = {
+            timer_member(after.claim_id, name): int(at.timestamp() * 1000)
+            for name, at in new.items()
+            if old.get(name) != at
+        }
+        if due:
+            changes.append(SortedSetAdd(keys.timers, due))
+        return changes
+
+
+def _known(claim: Claim | None) -> Claim:
+    assert claim is not None, "an accepted decision has at least one fact or a claim before it"
+    return claim
+
+
+def _fields(fact: Fact, identity: str, cause: Cause) -> tuple[str, ...]:
+    """The entry of a fact, in the order of the envelope."""
+    return (
+        "eventId", identity, "eventType", fact.type, "claimId", fact.claim_id, "timestamp", wire_time(fact.at),
+        "data", encode_body(fact.body).decode(), "version", SCHEMA_VERSION, "sequence", str(fact.sequence),
+        "correlationId", cause.correlation_id, "causationId", cause.id, "actor", fact.actor.to_wire(),
+        "traceparent", cause.traceparent,
+    )  # fmt: skip
+
+
+class EventCodec:
+    """Bodies of claim events for the runtime: decodes with the domain's own decoders."""
+
+    def __init__(self, known: Sequence[str], decode: Any) -> None:
+        """`known`: the event types; `decode(type, data)`: the domain's decoder."""
+        self._known = frozenset(known)
+        self._decode = decode
+
+    def knows(self, event_type: str) -> bool:
+        """Is it a type that this program was built for?"""
+        return event_type in self._known
+
+    def decode(self, event_type: str, data: bytes) -> Any:
+        """The typed body. Raises `Unreadable` saying what does not fit."""
+        try:
+            return self._decode(event_type, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem:
+            raise Unreadable(f"the data of {event_type[:80]} does not fit: {problem}") from problem
+
+
+def claim_of(body: bytes | None) -> Claim | None:
+    """The claim of a snapshot's body; None when there is no claim."""
+    return decode_claim(body) if body else None
