@@ -122,8 +122,8 @@ async def test_restart_keeps_log() -> None:
 async def test_append_atomic_whenever_the_server_is_killed(appendfsync: str) -> None:
     """Killed in the middle of a storm of appends, six times: log, snapshot, head and history agree.
 
-    That nothing confirmed is lost is asked of `always` alone. With `everysec` a write is put off while an fsync
-    runs, but answered; a kill then loses it (seen in 2 of 43 runs of this test).
+    That nothing confirmed is lost is asked of `always` alone. With `everysec` a write is put off during an
+    fsync, but answered; a kill then loses it (seen in 2 of 43 runs of this test).
     """
     chance = random.Random(1)
     confirmed: dict[str, int] = {}
