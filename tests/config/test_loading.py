@@ -135,6 +135,20 @@ def test_a_file_of_the_operator_lies_between_profile_and_environment(tmp_path: P
     assert address(**named, REDIS_HOST="other") == "redis://other:6379/0"
 
 
+def test_the_host_of_the_environment_replaces_the_url_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[store]\nurl = "redis://mine"\n')
+    assert address(CLAIMSTREAM_CONFIG=str(file)) == "redis://mine:6379/0"
+    assert address(CLAIMSTREAM_CONFIG=str(file), REDIS_HOST="other") == "redis://other:6379/0"
+
+
+def test_a_secret_of_the_wrong_kind_is_refused_without_being_shown(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[store]\npassword = 246810\n")
+    told = refusal(CLAIMSTREAM_CONFIG=str(file))
+    assert told == f"store.password is *** (file {file}): expected a text or nothing"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -117,6 +117,8 @@ async def test_the_death_of_the_owners_parent_harms_neither_owner_nor_server(fol
 
 def test_ctrl_c_at_the_terminal_does_not_reach_the_server_while_its_owner_drains(folder: str) -> None:
     with owner(folder) as it:
+        # The terminal signals a whole process group; a server in it would go down some time after the signal.
+        assert os.getpgid(it.store.server_pid) == os.getsid(it.store.server_pid) == it.store.server_pid
         os.killpg(it.child.pid, signal.SIGINT)
         assert it.say("SET", "drained", "yes") == "OK"
         it.child.communicate("\n")

@@ -148,11 +148,15 @@ async def test_a_taken_port_is_passed_over_and_the_next_one_is_told(taken_port: 
         await writer.wait_closed()
 
 
-async def test_a_restarted_server_has_its_port_again(taken_port: int) -> None:
-    async with running_server(port=taken_port) as server:
-        port = server.store.port
-        await killed(server)
-        assert (await server.restart()).port == port
+async def test_a_restarted_server_has_its_port_again_also_when_a_lower_one_is_free_now() -> None:
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        async with running_server(port=somebody.getsockname()[1]) as server:
+            port = server.store.port
+            somebody.close()
+            await killed(server)
+            assert (await server.restart()).port == port
 
 
 async def test_no_free_port_is_told_and_leaves_nothing_running(taken_port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,13 @@ async def test_a_clock_that_is_an_hour_off_is_told_and_one_in_step_is_not(comman
     assert named(judge(ahead, StoreExpectations()), "clock").level == "warn"
     level = await look(commands)
     assert named(judge(level, StoreExpectations()), "clock").level == "ok"
+
+
+async def test_a_slow_answer_makes_the_clocks_uncertain_not_wrong(commands: Redis) -> None:
+    shifts = itertools.cycle([-1, 1])  # as if each question and each answer had travelled for a second
+    seen = await look(commands, clock=lambda: time.time() + next(shifts))
+    assert seen.skew_seconds == pytest.approx(0, abs=0.2)
+    assert seen.skew_error_seconds == pytest.approx(1, abs=0.2)
 
 
 def facts(**info: Any) -> StoreFacts:
