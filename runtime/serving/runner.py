@@ -17,7 +17,7 @@ import msgspec
 from runtime.actor import Actor, ticks
 from runtime.errors import Conflict, EffectRefused, GroupLost, Halted, ReaderTooOld, StoreUnavailable
 from runtime.serving.settling import Doubt
-from runtime.serving.work import Work
+from runtime.serving.work import PATIENCE, Work
 from runtime.signals import Bus, Resynced
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Runner:
         self._options = options or RunnerOptions()
         self._work = Work(actor, partition, link, waits, bus, clock, gate, known, work)
         self._next_tick = clock.monotonic() if ticks(actor) else float("inf")
+        self._doubts = 0
+        self._doubted_at = ""
         self._interrupting: asyncio.Task[None] | None = None
 
     @property
@@ -76,8 +78,8 @@ class Runner:
 
     def stop(self) -> None:
         """Finish the settle at hand, hand the rest back, and end. Legal at any time, also twice."""
-        if not self._waits.stopping:
-            self._waits.stop()
+        self._waits.stop()
+        if self._interrupting is None:
             self._interrupting = asyncio.get_running_loop().create_task(self._link.interrupt())
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -105,6 +107,7 @@ class Runner:
                 await self._look_while_idle()
             await self._do_what_is_due()
         except Doubt as doubt:
+            await self._calm_down(doubt)
             await self._recover(doubt.reason)
         except GroupLost:
             await self._recover("lost_group")
@@ -116,6 +119,15 @@ class Runner:
             async with self._waits.declared("store_away", str(problem)):
                 await self._waits.pause(1)
             await self._recover("error")
+
+    async def _calm_down(self, doubt: Doubt) -> None:
+        """Doubt again and again at one position is no race: wait longer each time, so that nothing spins."""
+        at = self._work.position
+        self._doubts = self._doubts + 1 if at == self._doubted_at else 1
+        self._doubted_at = at
+        if self._doubts > PATIENCE:
+            async with self._waits.declared("backoff", str(doubt)):
+                await self._waits.pause(self._doubts - PATIENCE)
 
     async def _look_while_idle(self) -> None:
         """An empty read although the cursor is not on the position, or something is pending: entries went astray.

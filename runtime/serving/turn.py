@@ -56,6 +56,21 @@ class Turn(msgspec.Struct):
         return sorted([*refused, *broken, *behind], key=_in_log_order)
 
     @property
+    def cut(self) -> int:
+        """How many entries may be settled now: up to the first that the actor refused, if others of its entity follow.
+
+        Those were handled as if it had not been refused; they have to be parked behind it instead.
+        """
+        refused = {one.entry_id for one in self.wanted if isinstance(one, Park)}
+        if refused:
+            for place, entry in enumerate(self.entries, 1):
+                if entry.id in refused and not entry.is_request and entry.entity:
+                    delivered = {one.id for one in self.plan.deliver if one.entity == entry.entity}
+                    if any(later.id in delivered for later in self.entries[place:]):
+                        return place
+        return len(self.entries)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Delivered entries by event type."""
         return dict(Counter(entry.type for entry in self.plan.deliver))

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Parts = list[Sequence[Entry]]
 
+PATIENCE = 3
+"""Conflicts of one entry in a row, or doubts at one position, that may be a race. After them there is a wait."""
+
 NOT_THE_ENTRY = (StoreUnavailable, ReaderTooOld, Doubt, Halted)
 """Faults that no entry is to blame for: they leave the pipeline and are met by the runner."""
 
@@ -62,6 +65,7 @@ class Work:
         self._attempts = Attempts(options or WorkOptions())
         self._outside = performs_outside(actor)
         self._held: Counter[str] = Counter()
+        self._conflicts = 0
 
     @property
     def position(self) -> str:
@@ -152,10 +156,12 @@ class Work:
             raise
         except Exception as problem:
             return await self._failed(part, problem)
+        if turn.cut < len(part):
+            self._actor.forget()
+            return [part[: turn.cut], part[turn.cut :]]
         answer = await self._settle(turn, started)
         if isinstance(answer, GuardFailed) and not answer.key.startswith(("held ", "parked ")):
-            self._actor.forget()  # somebody else decided on the entity: look again, in a smaller batch
-            return halves(part)
+            return await self._contended(part, answer)
         if isinstance(answer, Invalid):
             return await self._failed(part, EffectRefused(answer.why))
         refuse(answer)
@@ -194,11 +200,22 @@ class Work:
         name = outcome_name(answer)
         self._tell_settled(turn, name, handled - started, settled - handled)
         if isinstance(answer, Settled):
+            self._conflicts = 0
             self._attempts.settled([entry.id for entry in turn.entries])
             for park in parks:
                 self._held[park.entity] += 1
                 self._tell(EntryParked, entry_id=park.entry.id, reason=park.reason, held=park.held)
         return answer
+
+    async def _contended(self, part: Sequence[Entry], answer: GuardFailed) -> Parts:
+        """Somebody else decided on the entity: look again, in a smaller batch; one entry alone waits longer and longer."""
+        self._actor.forget()
+        if len(part) == 1:
+            self._conflicts += 1
+            if self._conflicts > PATIENCE:
+                async with self._waits.declared("backoff", f"{answer.key} stands at {answer.version}"):
+                    await self._waits.pause(self._conflicts - PATIENCE)
+        return halves(part)
 
     async def _failed(self, part: Sequence[Entry], problem: Exception) -> Parts:
         """Halve the batch; or count a try of the one entry, wait, and try again or park it."""
