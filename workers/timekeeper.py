@@ -6,6 +6,7 @@ moved on in a way that the rules settle otherwise) is taken off by an append of 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from domain.bodies.base import TIMEKEEPER
@@ -65,18 +66,19 @@ class Timekeeper(TimedActor):
         """What follows from the timers that are due now, one append per claim."""
         del partition
         until = int(self._timing.now().timestamp() * 1000)
-        members = await self._reads.one("ZRANGEBYSCORE", self._keys.timers, "-inf", until, "LIMIT", 0, AT_ONCE)
-        first: dict[str, str] = {}
-        for member in members:
+        rows = await self._reads.scored("ZRANGEBYSCORE", self._keys.timers, "-inf", until, "LIMIT", 0, AT_ONCE)
+        first: dict[str, tuple[str, datetime]] = {}
+        for member, due in rows:
             claim_id, _, timer = member.decode().partition("|")
-            first.setdefault(claim_id, timer)  # the earliest of a claim; the next one is due at the next look
+            # The earliest of a claim; the next one is due at the next look.
+            first.setdefault(claim_id, (timer, datetime.fromtimestamp(due / 1000, UTC)))
         claims = await self._claims.read(list(first))
         payees = await self._payees.find({claim.notice.claimant_id for claim in claims if claim is not None})
         appends: list[Append] = []
-        for (claim_id, timer), claim in zip(first.items(), claims, strict=True):
+        for (claim_id, (timer, due_at)), claim in zip(first.items(), claims, strict=True):
             if claim is not None:
                 context = Context(
-                    now=self._timing.now(),
+                    now=self._timing.after(due_at),
                     actor=TIMEKEEPER,
                     payee=payees.get(claim.notice.claimant_id),
                     rules=self._rules,

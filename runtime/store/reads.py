@@ -58,6 +58,13 @@ class Reads:
             raise translated(problem) from problem
         return replies
 
+    async def scored(self, *command: str | int | bytes) -> list[tuple[bytes, float]]:
+        """A read of a sorted set with scores, in the same shape whatever the protocol gives: (member, score)."""
+        rows = await self.one(*command, "WITHSCORES")
+        if rows and not isinstance(rows[0], (list, tuple)):
+            rows = list(zip(rows[::2], rows[1::2], strict=True))
+        return [(member, float(score)) for member, score in rows]
+
     async def stream(
         self, key: str, *, page: int = 1000, after: str = ""
     ) -> AsyncIterator[tuple[bytes, list[bytes]]]:

@@ -1,0 +1,131 @@
+"""Runs the demonstration: the cluster in this process, the portfolio in, time on, until every claim rests."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from runtime.store.parking import DeadLetters
+from workers.adapters.auto_portfolio import portfolio
+from workers.demo.passing_time import pass_on
+from workers.demo.report import DemoReport, claims_of, event_counts, odd_rows, statuses
+from workers.demo.stillness import Stillness
+from workers.importing import Importer, Imported, batches
+from workers.verifying import verify
+
+if TYPE_CHECKING:
+    from runtime.host import Host
+    from runtime.plan import ClusterPlan
+    from workers.application import Application
+    from workers.timing import SimulatedTiming
+
+LOOK_SECONDS = 0.05
+"""Seconds between two looks whether the cluster rests: a look costs some ten small reads."""
+
+
+class Watcher(Protocol):
+    """Shows people how far it is."""
+
+    def submitted(self, done: int, total: int) -> None:
+        """So many first notices of loss are in the log."""
+        ...
+
+    def closed(self, done: int, total: int) -> None:
+        """So many claims are closed."""
+        ...
+
+    def verifying(self) -> None:
+        """The work is done; everything is being checked."""
+        ...
+
+
+class ClusterStopped(Exception):
+    """The cluster ended before the demonstration did."""
+
+
+class Demonstration:
+    """One run over one application whose timing is simulated."""
+
+    def __init__(
+        self, app: Application, host: Host, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher
+    ) -> None:
+        """`host` is not running yet."""
+        self._app = app
+        self._host = host
+        self._timing = timing
+        self._watcher = watcher
+        self._seats = sorted(seat for seat, actor in plan.seats().items() if not actor.timed)
+
+    async def run(self, claims: int, seed: int) -> DemoReport:
+        """The whole demonstration; the cluster runs on afterwards until its host is stopped."""
+        began = time.monotonic()
+        imported = await self._import(claims, seed)
+        await self._until_all_rest(len(imported.claim_ids))
+        self._watcher.verifying()
+        report = await self._report(imported.claim_ids)
+        report.seconds = round(time.monotonic() - began, 2)
+        return report
+
+    async def _import(self, claims: int, seed: int) -> Imported:
+        importer = Importer(self._app)
+        imported = Imported()
+        for rows in batches(portfolio(claims, seed=seed)):
+            imported += await importer.portfolio(rows)
+            self._watcher.submitted(len(imported.claim_ids), claims)
+        return imported
+
+    async def _until_all_rest(self, total: int) -> None:
+        """Wait for stillness, let time pass, and so on until no clock is left to ring."""
+        stillness = Stillness(self._app.store, self._seats)
+        while True:
+            if await stillness.reached() and not await pass_on(self._app, self._timing):
+                return
+            self._watcher.closed(await self._closed(), total)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _closed(self) -> int:
+        """How many claims are on the list of closed ones: a view, good enough for a progress bar."""
+        partitions = range(self._app.claim_keyspace.spec.partitions)
+        commands = [("LLEN", self._app.claim_keys(partition).queue("claims:closed")) for partition in partitions]
+        return sum(await self._app.store.reads.many(commands))
+
+    async def _report(self, claim_ids: list[str]) -> DemoReport:
+        app = self._app
+        claims = await claims_of(app, claim_ids)
+        by_state, outcomes, resting = statuses(claims)
+        groups, _ = await Stillness(app.store, self._seats).standing()
+        counts = await event_counts(app)
+        checked = await verify(app)
+        return DemoReport(
+            claims=len(claims),
+            events=counts.total(),
+            events_by_type=dict(sorted(counts.items())),
+            claims_by_status=by_state,
+            outcomes=outcomes,
+            groups=groups,
+            parked_reasons=await self._parked_reasons(),
+            odd_rows=odd_rows(claims),
+            verify=msgspec.to_builtins(checked),
+            seconds=0.0,
+            peak_megabytes=peak_megabytes(),
+            resting=resting and len(claims) == len(claim_ids),
+        )
+
+    async def _parked_reasons(self) -> dict[str, int]:
+        reasons: Counter[str] = Counter()
+        for log, group in {(seat.log, seat.group) for seat in self._seats}:
+            letters = DeadLetters(self._app.store.commands, self._app.store.reads, self._app.store.logs[log].keys)
+            reasons.update(letter.reason for letter in await letters.listed(group))
+        return dict(reasons)
+
+
+def peak_megabytes() -> float:
+    """Largest resident size of this process so far, in 10^6 bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there and in KiB here
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

@@ -1,0 +1,147 @@
+"""Puts submissions, and the policies and customers that come with a portfolio, into the logs: many at once.
+
+Idempotent: ids follow from the source, so a file that is imported twice adds nothing. An unknown outcome (the reply was
+lost) is settled by asking again with the same command ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime, time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.bodies.base import Actor
+from domain.context import Context
+from domain.deciding import decide
+from domain.events import SCHEMA_VERSION
+from domain.identity import command_id, event_id
+from domain.outcome import Accepted
+from domain.privacy import SealContext, claim_subject, person_subject
+from runtime.backoff import BackoffOptions, delay
+from runtime.errors import StoreUnavailable
+from runtime.store.append import Appended
+from workers.claim_log import Cause
+from workers.keys import CUSTOMER_LOG
+from workers.record_log import customer_append, policy_append
+from workers.submissions import submit_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runtime.effects import Append
+    from runtime.store.append import AppendAnswer
+    from workers.adapters.auto_row import AutoRow
+    from workers.application import Application
+    from workers.submissions import Submission
+
+BATCH = 200
+"""Submissions of one round trip: 0.6 MB of entries at most, some 10 ms of the store's time."""
+
+PATIENCE_SECONDS = 30.0
+"""How long an import waits for a store that is away before it gives up."""
+
+_RETRY = BackoffOptions(cap_seconds=2.0)
+
+
+class Imported(msgspec.Struct):
+    """What became of a number of submissions."""
+
+    added: int = 0
+    known: int = 0
+    refused: list[str] = []
+    claim_ids: list[str] = []
+
+    def __iadd__(self, other: Imported) -> Imported:
+        """Add up."""
+        self.added += other.added
+        self.known += other.known
+        self.refused = [*self.refused, *other.refused]
+        self.claim_ids = [*self.claim_ids, *other.claim_ids]
+        return self
+
+
+class Importer:
+    """Imports into one application."""
+
+    def __init__(self, app: Application) -> None:
+        """`app` is open."""
+        self._app = app
+
+    async def portfolio(self, rows: Sequence[AutoRow]) -> Imported:
+        """Policies, customers and first notices of loss of some rows of a portfolio."""
+        people = [person_subject(row.registered.customer_id) for row in rows]
+        await asyncio.to_thread(self._app.sealer.prepare, people)
+        records = [unit for row in rows for unit in self._records(row)]
+        await self._append(records)
+        return await self.submissions([row.submission for row in rows])
+
+    async def submissions(self, submissions: Sequence[Submission]) -> Imported:
+        """First notices of loss; each is registered or met again, or refused with the reason."""
+        sealer = self._app.sealer
+        ids = [sealer.claim_id(one.source, one.source_ref) for one in submissions]
+        await asyncio.to_thread(sealer.prepare, [claim_subject(claim_id) for claim_id in ids])
+        units: list[Append] = []
+        result = Imported(claim_ids=list(ids))
+        for submission, claim_id in zip(submissions, ids, strict=True):
+            unit = self._notice(submission, claim_id)
+            if isinstance(unit, str):
+                result.refused.append(f"{submission.source_ref}: {unit}")
+            else:
+                units.append(unit)
+        for answer in await self._append(units):
+            if isinstance(answer, Appended) and not answer.repeated:
+                result.added += 1
+            else:
+                result.known += 1
+        return result
+
+    def _notice(self, submission: Submission, claim_id: str) -> Append | str:
+        """The append of one first notice of loss, or why it cannot be."""
+        command = submit_command(
+            submission, claim_id, description=submission.description, loss_location=submission.loss_location
+        )
+        actor = Actor(id=submission.claimant_id, role=submission.reporter_role)
+        now = self._app.timing.after(submission.reported_at.astimezone(UTC))
+        outcome = decide(None, command, Context(now=now, actor=actor, rules=self._app.rules))
+        if not isinstance(outcome, Accepted):
+            return outcome.message
+        identity = command_id("submit", submission.source, submission.source_ref)
+        unit, _ = self._app.claim_log.append(None, outcome, Cause(identity, identity, command_id=identity))
+        return unit
+
+    def _records(self, row: AutoRow) -> list[Append]:
+        """The policy and the customer of a row; both are registered when the policy begins."""
+        at = datetime.combine(row.registered.registered, time(), UTC)
+        identity = event_id(f"{CUSTOMER_LOG}|{row.registered.customer_id}", 1)
+        subject = person_subject(row.registered.customer_id)
+        context = SealContext(identity, "customer.registered", SCHEMA_VERSION, "sealed", subject)
+        personal = msgspec.json.encode(row.personal).decode()
+        registered = msgspec.structs.replace(row.registered, sealed=self._app.sealer.seal(context, personal))
+        return [
+            policy_append(None, 0, row.issued, at, "system:import"),
+            customer_append(None, 0, registered, at, "system:import"),
+        ]
+
+    async def _append(self, units: Sequence[Append]) -> list[AppendAnswer]:
+        """Append, and ask again while the store is away: every unit has a command id."""
+        attempt = 0
+        deadline = self._app.clock.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._app.store.appender.append_many(units) if units else []
+            except StoreUnavailable:
+                attempt += 1
+                if self._app.clock.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(delay(_RETRY, attempt, random.random()))
+
+
+def batches(rows: Iterable[AutoRow], size: int = BATCH) -> Iterable[list[AutoRow]]:
+    """Cut a stream of rows into batches."""
+    source = iter(rows)
+    while batch := list(islice(source, size)):
+        yield batch
