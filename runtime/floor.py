@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.backoff import BackoffOptions
 from runtime.entry import EntryReader
+from runtime.errors import StoreMisused
 from runtime.serving.attempts import WorkOptions
 from runtime.serving.gate import Gate
 from runtime.serving.runner import Runner, RunnerOptions
@@ -15,9 +16,12 @@ from runtime.serving.ticker import Ticker, TimedActor
 from runtime.serving.waits import Waits
 from runtime.store.link import StoreLink
 from runtime.store.reader import ReadOptions
-from runtime.supervision import ChildSpec, IntensityOptions, Started, Strategy, Supervisor
+from runtime.supervision import ChildSpec, Fatal, IntensityOptions, Started, Strategy, Supervisor
+from runtime.supervision.intensity import steady_level
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from runtime.actor import Actor
     from runtime.clock import Clock
     from runtime.cluster.lease import Seat
@@ -36,6 +40,33 @@ class ServingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Waits of a runner after errors of the store and failures of a handler."""
     stop_seconds: float = 10.0
     """Seconds that a runner has to finish the settle at hand when it is to stop; then it is cancelled."""
+
+
+class StoreRefuses(Fatal):
+    """The store refuses for good what this process asks (rights, a foreign key): no restart in here helps."""
+
+
+def fatal_when_refused(run: Callable[[Started], Awaitable[None]]) -> Callable[[Started], Awaitable[None]]:
+    """A child whose `StoreMisused` ends the process instead of a chain of restarts."""
+
+    async def guarded(started: Started) -> None:
+        try:
+            await run(started)
+        except StoreMisused as problem:
+            raise StoreRefuses(str(problem)) from problem
+
+    return guarded
+
+
+def seats_intensity(seats: int, backoff: BackoffOptions) -> IntensityOptions:
+    """How many failures of runners are too many: more with more seats, never more than one of them can reach.
+
+    An error that hits every seat at once must not look like many faults. 0.7: a single runner that fails at
+    every start reaches 0.7 of its steady level after less than two half-lives.
+    """
+    options = IntensityOptions()
+    reachable = 0.7 * steady_level(options, backoff.cap_seconds / 2)
+    return IntensityOptions(limit=max(1.0, min(options.limit + 2 * seats, reachable)))
 
 
 class Floor:
@@ -60,10 +91,12 @@ class Floor:
         self._clock = clock
         self._gate = Gate()
         self._seats = plan.seats()
-        # A store error that hits everybody at once must not look like many faults: the limit grows with the seats.
-        limit = IntensityOptions(limit=5.0 + 2 * len(self._seats))
         self.supervisor = Supervisor(
-            "runners", strategy=Strategy.ONE_FOR_ONE, intensity=limit, backoff=options.backoff, emit=bus.emit
+            "runners",
+            strategy=Strategy.ONE_FOR_ONE,
+            intensity=seats_intensity(len(self._seats), options.backoff),
+            backoff=options.backoff,
+            emit=bus.emit,
         )
 
     def open(self, seat: Seat) -> None:
@@ -89,7 +122,9 @@ class Floor:
             for serving in current:
                 serving.stop()
 
-        return ChildSpec(name=str(seat), run=run, stop=stop, stop_timeout=self._options.stop_seconds)
+        return ChildSpec(
+            name=str(seat), run=fatal_when_refused(run), stop=stop, stop_timeout=self._options.stop_seconds
+        )
 
     def _runner(self, seat: Seat, plan: ActorPlan, waits: Waits) -> Runner:
         log = self._plan.log(seat.log)

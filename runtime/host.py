@@ -2,15 +2,18 @@
 
     host (one_for_all)
     ├── loop lag          measures the event loop, feeds the watchdog
+    ├── status            the HTTP endpoint: it answers while everything behind it starts, waits or drains
+    ├── keepers ...       given by the composition root: what the cluster stands on (the embedded store's)
     ├── cluster (one_for_all)
     │   ├── runners (one_for_one)   a child per seat that this process holds
     │   └── membership              beats, takes and gives back seats
     ├── sampler           how far every seat is behind
-    ├── services ...      given by the composition root (the embedded store's keeper ...)
-    └── status            the HTTP endpoint, last to come and first to say that we drain
+    └── services ...      given by the composition root: what stands on the cluster
 
-Membership and runners stand and fall together: after a failure of either both begin from nothing, because a runner
-that nobody remembers would never be closed.
+Each starts when the one before is up, and they stop in reverse. The status comes early because the cluster is
+up only when the store has answered: a probe that finds nobody would kill a process that waits for its store.
+Membership and runners stand and fall together: after a failure of either both begin from nothing, because a
+runner that nobody remembers would never be closed.
 """
 
 from __future__ import annotations
@@ -23,13 +26,14 @@ import msgspec
 from runtime.cluster.lease import LeaseOptions, Leases, Seat
 from runtime.cluster.membership import Membership
 from runtime.cluster.registry import ProcessCard, Registry
-from runtime.floor import Floor, ServingOptions
+from runtime.floor import Floor, ServingOptions, fatal_when_refused
 from runtime.sampler import Sampler
-from runtime.supervision import ChildSpec, Strategy, Supervisor
+from runtime.supervision import ChildSpec, IntensityOptions, Strategy, Supervisor
 from runtime.telemetry.loop_lag import LoopLag, LoopLagOptions, LoopWatchdog
 from runtime.telemetry.metrics import Metrics
 from runtime.telemetry.metrics_subscriber import MetricsSubscriber
 from runtime.telemetry.progress import Progress, ProgressOptions
+from runtime.telemetry.samples import BacklogSample
 from runtime.telemetry.status_server import StatusServer, StatusServerOptions
 from runtime.telemetry.status_source import LocalStatus
 
@@ -40,6 +44,14 @@ if TYPE_CHECKING:
     from runtime.plan import ClusterPlan
     from runtime.signals import Bus
     from runtime.store.opening import OpenStore
+
+
+CLUSTER_INTENSITY = IntensityOptions(limit=2.0)
+"""Below a fault here lie many tries of the runners: a third one within the half-life is beyond restarts."""
+
+HOST_INTENSITY = IntensityOptions(limit=1.2)
+"""A second fault of the whole tree within about 70 s ends the process: its parent begins with a new one. With
+the default limit at every level a runner that never comes up would be restarted for ever."""
 
 
 class HostOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,20 +80,26 @@ class Host:
         options: HostOptions,
         bus: Bus,
         clock: Clock,
+        keepers: Sequence[ChildSpec] = (),
         services: Sequence[ChildSpec] = (),
     ) -> None:
-        """Nothing runs yet. `services` start after the cluster and stop before it."""
+        """Nothing runs yet. `keepers` start before the cluster and stop after it, `services` the other way.
+
+        ValueError: the card names an actor that is not in the plan.
+        """
         self._store = store
         self._options = options
-        self.card = card
+        served = plan.seats(card.serves)
+        # Names, also when it is all of them: a process with a newer plan must not leave its new actors to us.
+        self.card = card = msgspec.structs.replace(card, serves=card.serves or plan.names())
         self.metrics = Metrics(version=card.version)
         self.progress = Progress(options.progress)
         self.floor = Floor(store, plan, card.incarnation, options=options.serving, bus=bus, clock=clock)
         keyspaces = {name: log.keys for name, log in store.logs.items()}
         leases = Leases(store.commands, card.incarnation, keyspaces, options.lease, clock)
         registry = Registry(store.commands, card, options.lease.ttl_seconds)
-        seats = {seat: actor.name for seat, actor in plan.seats(card.serves).items()}
-        self._timed = {seat for seat, actor in plan.seats().items() if actor.timed}
+        seats = {seat: actor.name for seat, actor in served.items()}
+        self._timed = {seat for seat, actor in served.items() if actor.timed}
         self.membership = Membership(
             registry, leases, card.incarnation, seats, self.floor, options=options.lease, bus=bus
         )
@@ -100,9 +118,13 @@ class Host:
         )
         self.status_server = StatusServer(self.status, options.status)
         self._watchdog = LoopWatchdog(options=options.loop)
-        self._subscriptions = [bus.subscribe(MetricsSubscriber(self.metrics)), bus.subscribe(self.status)]
+        self._bus = bus
         self._supervisor = Supervisor(
-            "host", [*self._children(bus, services)], strategy=Strategy.ONE_FOR_ALL, emit=bus.emit
+            "host",
+            [*self._children(bus, keepers, services)],
+            strategy=Strategy.ONE_FOR_ALL,
+            intensity=HOST_INTENSITY,
+            emit=bus.emit,
         )
 
     def stop(self) -> None:
@@ -117,20 +139,24 @@ class Host:
             self.progress.started()
             started()
 
+        subscribers = (MetricsSubscriber(self.metrics), self.status)
+        subscriptions = [self._bus.subscribe(subscriber) for subscriber in subscribers]
         if self._options.watchdog:
             self._watchdog.start()
         try:
             await self._supervisor.run(ready)
         finally:
             self._watchdog.stop()
-            for unsubscribe in self._subscriptions:
+            for unsubscribe in subscriptions:
                 unsubscribe()
 
     def unstopped(self) -> tuple[str, ...]:
         """Who did not end in time at the last stop."""
         return (*self._supervisor.unstopped(), *self.floor.supervisor.unstopped())
 
-    def _children(self, bus: Bus, services: Sequence[ChildSpec]) -> list[ChildSpec]:
+    def _children(
+        self, bus: Bus, keepers: Sequence[ChildSpec], services: Sequence[ChildSpec]
+    ) -> list[ChildSpec]:
         floor = self.floor.supervisor
         drain = self._options.serving.stop_seconds + 2.0
         cluster = Supervisor(
@@ -138,10 +164,14 @@ class Host:
             [
                 ChildSpec(name="runners", run=floor.run, stop=floor.stop, stop_timeout=drain),
                 ChildSpec(
-                    name="membership", run=self.membership.run, stop=self.membership.stop, stop_timeout=drain
+                    name="membership",
+                    run=fatal_when_refused(self.membership.run),
+                    stop=self.membership.stop,
+                    stop_timeout=drain,
                 ),
             ],
             strategy=Strategy.ONE_FOR_ALL,
+            intensity=CLUSTER_INTENSITY,
             emit=bus.emit,
         )
         lag = LoopLag(self.metrics.observe_loop_lag, beat=self._beat, options=self._options.loop)
@@ -154,10 +184,11 @@ class Host:
         )
         return [
             ChildSpec(name="loop lag", run=lag.run, stop=lag.stop),
-            ChildSpec(name="cluster", run=cluster.run, stop=cluster.stop, stop_timeout=2 * drain + 1.0),
-            ChildSpec(name="sampler", run=sampler.run, stop=sampler.stop),
-            *services,
             ChildSpec(name="status", run=self.status_server.run, stop=self.status_server.stop),
+            *keepers,
+            ChildSpec(name="cluster", run=cluster.run, stop=cluster.stop, stop_timeout=2 * drain + 1.0),
+            ChildSpec(name="sampler", run=fatal_when_refused(sampler.run), stop=sampler.stop),
+            *services,
         ]
 
     def _sampled(self) -> list[Seat]:
@@ -166,6 +197,14 @@ class Host:
     def _reachable(self, answered: bool, detail: str) -> None:
         self.progress.store_reachable(answered, detail)
         self.progress.leases_available(self.membership.reachable)
+        if answered:
+            self._timed_seats_are_seen()
+
+    def _timed_seats_are_seen(self) -> None:
+        """A timed seat reads no stream: it has no backlog, and health need not miss the figure."""
+        now = time.monotonic()
+        for seat in self.membership.held & self._timed:
+            self.progress.observe_backlog(_no_backlog(seat), now)
 
     def _beat(self) -> None:
         self._watchdog.beat()
@@ -176,3 +215,10 @@ class Host:
             "host": [msgspec.to_builtins(child) for child in self._supervisor.children()],
             "runners": [msgspec.to_builtins(child) for child in self.floor.supervisor.children()],
         }
+
+
+def _no_backlog(seat: Seat) -> BacklogSample:
+    return BacklogSample(
+        group=seat.group, partition=seat.partition, undelivered=0, pending=0, oldest_seconds=0.0, parked=0,
+        stream_entries=0, stream_bytes=0,
+    )  # fmt: skip

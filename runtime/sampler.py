@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from runtime.errors import Halted, StoreUnavailable
+from runtime.errors import Halted, StoreMisused, StoreUnavailable
 from runtime.store.position import look
 from runtime.telemetry.samples import BacklogSample
 
@@ -74,8 +74,15 @@ class Sampler:
             except Halted:
                 continue  # the runner itself says so, with the reason
             if stream not in sizes:
-                sizes[stream] = int(await self._store.reads.one("MEMORY USAGE", stream, "SAMPLES", 5) or 0)
+                sizes[stream] = await self._bytes_of(stream)
             self._tell(backlog_sample(seat, stream, seen, sizes[stream], time.time()))
+
+    async def _bytes_of(self, stream: str) -> int:
+        """What a stream weighs; 0 where that may not be asked (a user with least rights), or is not known."""
+        try:
+            return int(await self._store.reads.one("MEMORY USAGE", stream, "SAMPLES", 5) or 0)
+        except StoreMisused:
+            return 0
 
 
 def backlog_sample(seat: Seat, stream: str, seen: Look, size: int, now: float) -> BacklogSample:

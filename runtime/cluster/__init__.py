@@ -1,1 +1,1 @@
-"""Which process serves which partition. For liveness only: safety comes from the position (see `runtime.store`)."""
+"""Which process serves which partition: for liveness only, safety comes from the position."""

@@ -1,7 +1,8 @@
 """Leases on (log, group, partition): which process serves a seat now. For liveness only.
 
-A lease is trusted until the call that took it began, plus its time to live, minus a margin, on our own monotonic
-clock. Nothing is unsafe when two processes hold the same seat for a while: the position lets one of them win.
+A lease is trusted until the call that took it began, plus its time to live, minus a margin, on our own
+monotonic clock. Nothing is unsafe when two processes hold the same seat for a while: the position lets one of
+them win.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ class Leases:
             for seat, owner in zip(group, reply[1:], strict=True):
                 owners[seat] = owner.decode()
                 if what == "take" and owners[seat] == self._process:
-                    self._trusted_until[seat] = began + self._options.ttl_seconds - self._options.margin_seconds
+                    self._trusted_until[seat] = (
+                        began + self._options.ttl_seconds - self._options.margin_seconds
+                    )
                 else:
                     self._trusted_until.pop(seat, None)
         return owners

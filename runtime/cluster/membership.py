@@ -1,7 +1,8 @@
-"""The loop that keeps a process in the cluster: beat, see who lives, take our share of the seats, give back the rest.
+"""The loop that keeps a process in the cluster: beat, see who lives, take our share, give back the rest.
 
-It serves nothing itself: it tells a `Floor` to open and close seats. A seat that is no longer ours by sharing is closed
-first (the runner finishes and hands back), then released; a seat whose lease another process took is closed at once.
+It serves nothing itself: it tells a `Floor` to open and close seats. A seat that is no longer ours by sharing
+is closed first (the runner finishes and hands back), then released; a seat whose lease another process took
+is closed at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from runtime.cluster.sharing import chosen
-from runtime.errors import StoreUnavailable
+from runtime.errors import RuntimeFault, StoreUnavailable
 from runtime.signals import LeaseChanged
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from runtime.cluster.lease import LeaseOptions, Leases, Seat
     from runtime.cluster.registry import ProcessCard, Registry
     from runtime.signals import Bus
+
+
+LEAVE_SECONDS = 1.0
+"""Seconds for giving leases back and leaving the registry; a store that does not answer lets them run out."""
 
 
 class Floor(Protocol):
@@ -57,6 +62,7 @@ class Membership:
         self._bus = bus
         self._stopping = asyncio.Event()
         self._closing: dict[Seat, tuple[str, asyncio.Task[None]]] = {}
+        self._asked: set[Seat] = set()
         self.held: set[Seat] = set()
         self.owners: dict[Seat, str] = {}
         self.living: Mapping[str, ProcessCard] = {}
@@ -69,27 +75,51 @@ class Membership:
     async def run(self, started: Callable[[], None]) -> None:
         """Beat until told to stop; then close every seat, release the leases and leave the registry."""
         said = False
-        self.held.clear()
+        self._begin_anew()
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._round()
+                    await self._round_unless_stopped()
                     self.reachable = True
                 except StoreUnavailable:
                     self.reachable = False  # the runners wait as well; the position keeps everybody safe
-                if self.reachable and not said:
+                if self.reachable and not said and not self._stopping.is_set():
                     said = True
                     started()
                 await self._sleep()
         finally:
-            self._stopping.clear()  # a later start begins anew
-            await self._leave()
+            self.reachable = False
+            try:
+                await self._leave()
+            finally:
+                self._stopping.clear()  # only now: a stop that comes while we leave is meant for this run
+
+    def _begin_anew(self) -> None:
+        """Nothing is held at a start; the floor starts together with us (one_for_all), with nothing."""
+        self.held.clear()
+        self.owners.clear()
+        self._closing.clear()
+        self._asked.clear()
+
+    async def _round_unless_stopped(self) -> None:
+        """One beat, given up when we are to stop: a store that hangs must not hold up the closing."""
+        beat = asyncio.create_task(self._round(), name="beat of the membership")
+        stop = asyncio.create_task(self._stopping.wait(), name="stop of the membership")
+        try:
+            await asyncio.wait({beat, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            beat.cancel()
+            stop.cancel()
+            await asyncio.wait({beat, stop})
+        if not beat.cancelled():
+            beat.result()
 
     async def _round(self) -> None:
         """One beat: who lives, what is ours, renew, take, give back."""
         self.living = await self._registry.beat()
         wanted = {seat for seat in self._seats if self._should_serve(seat)}
-        owners = await self._leases.take(wanted | self.held)
+        self._asked = wanted | self.held
+        owners = await self._leases.take(self._asked)
         self.owners.update(owners)
         for seat in sorted(self.held):
             if owners[seat] != self._process:
@@ -120,20 +150,29 @@ class Membership:
         for seat in done:
             state, task = self._closing.pop(seat)
             self.held.discard(seat)
-            task.result()
             self._tell(seat, state)
-        await self._leases.release(done)
+            task.result()
+        if done:
+            await self._leases.release(done)
 
     async def _leave(self) -> None:
-        mine = sorted(self.held)
-        for seat in mine:
+        """Runners end first, then the leases: whoever takes a seat finds nobody at work in it."""
+        for seat in sorted(self.held):
             self._begin_closing(seat, "released")
-        await asyncio.gather(*(task for _, task in self._closing.values()))
+        mine = {**self._closing}
+        if mine:
+            # Not `gather`: a cancellation of ours must not cancel the closing of a seat.
+            await asyncio.wait({task for _, task in mine.values()})
+        self._closing.clear()
+        self.held.clear()
+        for seat, (state, _) in sorted(mine.items()):
+            self._tell(seat, state)
         try:
-            async with asyncio.timeout(1.0):
-                await self._give_back_closed()
+            async with asyncio.timeout(LEAVE_SECONDS):
+                # Also what the last beat asked for: when it was given up, its answer may have been lost.
+                await self._leases.release({*mine, *self._asked})
                 await self._registry.leave()
-        except (StoreUnavailable, TimeoutError):
+        except (RuntimeFault, TimeoutError):
             return  # the leases end by themselves
 
     async def _sleep(self) -> None:

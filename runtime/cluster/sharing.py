@@ -1,12 +1,15 @@
 """Who should serve what: rendezvous hashing over the living processes. Pure.
 
-Every process computes the same answer from the same list, and when one joins or leaves, only its own share moves.
+Every process computes the same answer from the same list; when one joins or leaves, only its own share moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def weight(process: str, seat: str) -> int:
