@@ -1,0 +1,191 @@
+"""Any order of appends, reads, settles, crashes, zombies, lost replies and broken groups against a small model.
+
+The model is the log and what was applied of it. Whatever happens: what was applied is a prefix of the log, each entry
+once, in order, and the position record says how long it is. In the end one runner that is left alone finishes the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from runtime.answers import Fenced, Settled
+from runtime.effects import HashIncrement, ListPush
+from runtime.store.clients import StoreAddress, open_commands
+from tests.support.things import START, open_things
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from runtime.entry import Entry
+
+G = "listers"
+RUNNERS = st.sampled_from(["a", "b"])
+ENTITIES = st.sampled_from(["T1", "T2"])
+
+
+class View:
+    """What one runner believes: its position, the token of its last settle, what it has read and not settled."""
+
+    def __init__(self) -> None:
+        """It has not started."""
+        self.at = START
+        self.token = ""
+        self.buffer: list[Entry] = []
+        self.life = 0
+
+
+class TwoRunners(RuleBasedStateMachine):
+    """Two runners on one group without any lease, and somebody who breaks things."""
+
+    def __init__(self, address: StoreAddress) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.client = open_commands(address, max_connections=2)
+        self.run(self.client.flushall())
+        self.things = self.run(open_things(self.client, G))
+        self.views = {"a": View(), "b": View()}
+        self.log: list[str] = []
+        self.ticks = 0
+        self.tokens = 0
+
+    def run(self, step: Coroutine[Any, Any, Any]) -> Any:
+        """Do one step on the server."""
+        return self.loop.run(step)
+
+    def consumer(self, who: str) -> str:
+        """The consumer name of this life of a runner."""
+        return f"{who}{self.views[who].life}"
+
+    def new_token(self) -> str:
+        """A token that nobody has used."""
+        self.tokens += 1
+        return str(self.tokens)
+
+    @rule(entity=ENTITIES, count=st.integers(1, 3))
+    def append(self, entity: str, count: int) -> None:
+        self.log += self.run(self.things.add(entity, count))
+
+    @rule(who=RUNNERS, count=st.integers(1, 4))
+    def read(self, who: str, count: int) -> None:
+        try:
+            self.views[who].buffer += self.run(self.things.read(G, self.consumer(who), count))
+        except Exception as problem:
+            assert "NOGROUP" in str(problem)
+            self.resync(who)
+
+    @rule(who=RUNNERS, count=st.integers(1, 4))
+    def lose_a_read(self, who: str, count: int) -> None:
+        buffer = list(self.views[who].buffer)
+        self.read(who, count)
+        self.views[who].buffer = [one for one in buffer if one in self.views[who].buffer]
+
+    @rule(who=RUNNERS, count=st.integers(1, 4), reply_lost=st.booleans())
+    def settle(self, who: str, count: int, reply_lost: bool) -> None:
+        view, token = self.views[who], self.new_token()
+        part = view.buffer[:count]
+        if not part:
+            return
+        ids = ListPush("seen", tuple(entry.id for entry in part))
+        for _ in range(2 if reply_lost else 1):
+            answer = self.run(self.things.settle(G, view.at, part, ids, token=token))
+        if isinstance(answer, Fenced) and answer == Fenced(part[-1].id, token):
+            assert reply_lost
+            answer = Settled(part[-1].id, 0, 0)
+        if isinstance(answer, Settled):
+            view.at, view.token, view.buffer = part[-1].id, token, view.buffer[count:]
+        else:
+            self.resync(who)
+
+    @rule(who=RUNNERS, times=st.integers(1, 2))
+    def tick(self, who: str, times: int) -> None:
+        view, token = self.views[who], self.new_token()
+        for _ in range(times):
+            answer = self.run(
+                self.things.settle(
+                    G, view.at, [], HashIncrement("ticks", {"n": 1}), token=token, after=view.token
+                )
+            )
+        if isinstance(answer, Settled):
+            self.ticks += 1
+            view.token = token
+        else:
+            self.resync(who)
+
+    @rule(who=RUNNERS)
+    def resync(self, who: str) -> None:
+        self.take_standing(who, start=False)
+
+    @rule(who=RUNNERS)
+    def crash(self, who: str) -> None:
+        self.views[who].life += 1
+        self.take_standing(who, start=True)
+
+    def take_standing(self, who: str, *, start: bool) -> None:
+        """Put the group back, and believe what that finds."""
+        standing = self.run(self.things.resync(G, self.consumer(who), start=start))
+        view = self.views[who]
+        view.at, view.token, view.buffer = standing.position, standing.token, []
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data())
+    def set_the_cursor_anywhere(self, data: st.DataObject) -> None:
+        target = data.draw(st.sampled_from([START, "$", *self.log]))
+        self.run(self.broken("XGROUP", "SETID", "things", G, target))
+
+    @rule()
+    def destroy_the_group(self) -> None:
+        self.run(self.broken("XGROUP", "DESTROY", "things", G))
+
+    @rule(who=RUNNERS)
+    def delete_a_consumer(self, who: str) -> None:
+        self.run(self.broken("XGROUP", "DELCONSUMER", "things", G, self.consumer(who)))
+
+    async def broken(self, *command: str) -> None:
+        """Do what nobody should; that there is no group any more is all right."""
+        try:
+            await self.things.client.execute_command(*command)
+        except Exception as problem:
+            assert "NOGROUP" in str(problem)
+
+    @invariant()
+    def what_was_applied_is_the_log_up_to_the_position(self) -> None:
+        seen, record = self.run(self.things.list("seen")), self.run(self.things.record(G))
+        done = int(record["settled"])
+        assert seen == self.log[:done]
+        assert record["id"] == (seen[-1] if seen else START)
+        assert int(self.run(self.client.hget("ticks", "n")) or 0) == self.ticks
+
+    def teardown(self) -> None:
+        """Leave one runner alone: it finishes."""
+        try:
+            self.crash("a")
+            while len(self.run(self.things.list("seen"))) < len(self.log):
+                before = self.views["a"].at
+                self.read("a", 4)
+                self.settle("a", 4, reply_lost=False)
+                assert self.views["a"].at != before, "a runner alone does not get on"
+            look = self.run(self.things.look(G))
+            assert look.at_rest
+            assert look.position == (self.log[-1] if self.log else START)
+        finally:
+            self.run(self.client.aclose())
+            self.loop.close()
+
+
+def test_whatever_happens_each_entry_is_applied_once_and_in_order(store_address: StoreAddress) -> None:
+    """W8, W10, W12, W13, W15, W16, W18, W25."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lambda: TwoRunners(store_address),
+        settings=settings(
+            max_examples=100,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
