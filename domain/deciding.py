@@ -206,6 +206,6 @@ def _refused(command: Command, claim: Claim | None, code: Code, message: str, gu
         code=code,
         message=message,
         command=type(command).__name__,
-        state=claim.state if claim is not None else "",
+        state=claim.state.value if claim is not None else "",
         guard=guard,
     )

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def g03(situation: Situation) -> str | None:
     """A policy version in force on the loss date."""
-    failed = in_force_failures(portrait.cover(situation.claim, situation.context))
+    failed = in_force_failures(situation.cover)
     day = situation.claim.notice.loss_date
     return f"no policy version was in force on the loss date {day}: {', '.join(failed)}" if failed else None
 
 
 def g04(situation: Situation) -> str | None:
     """Coverage for the peril held, not excluded, waiting period served, claimant insured."""
-    failed = held_failures(portrait.cover(situation.claim, situation.context))
+    failed = held_failures(situation.cover)
     peril = situation.claim.notice.peril
     return f"the policy does not answer for {peril or 'this peril'}: {', '.join(failed)}" if failed else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from domain import authority, payment, portrait
+from domain import authority, payment
 from domain.bodies import deciding, handling, paying
 from domain.money import Money
 
@@ -71,7 +71,7 @@ def g12(situation: Situation) -> str | None:
         return f"the policy is quarantined ({context.policy.quarantine}): correct and release it first"
     if net.currency != claim.currency:
         return f"the claim is in {claim.currency}, the approval in {net.currency}"
-    most = portrait.adjudicated(claim, context)
+    most = situation.payable
     if most is None:
         return "there are no terms in the claim's currency to adjudicate under"
     if net > most.approved_net:

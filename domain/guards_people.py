@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain import portrait
 from domain.bodies import deciding, handling
 from domain.coverage import clerical_codes
 
@@ -62,8 +61,8 @@ def g13(situation: Situation) -> str | None:
 
 
 def _not_clerical(situation: Situation, body: deciding.ClaimRejected | deciding.AppealDecided) -> str | None:
-    claim, context = situation.claim, situation.context
-    clerical = clerical_codes(claim.notice.line, portrait.cover(claim, context, claim.duplicate.score))
+    claim, _context = situation.claim, situation.context
+    clerical = clerical_codes(claim.notice.line, situation.cover)
     other = [code for code in body.reason_codes if code not in clerical]
     if other:
         return f"a machine denies only for clerical reasons: {', '.join(other)} needs a person"

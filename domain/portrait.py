@@ -16,6 +16,7 @@ from domain.coverage import CoverageResult, LossFacts, check_cover
 from domain.duplicates import DuplicateMatch, LossTrace, best_match
 from domain.money import CurrencyMismatch
 from domain.policy import PolicyVersion, cover_increased_on, inception, version_on
+from domain.portrait_notice import triage_facts
 from domain.red_flags import RedFlagFacts, RedFlags, red_flags
 
 if TYPE_CHECKING:
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
     from domain.claim_record import Claim
     from domain.commands import ItemAssessment
     from domain.context import Context
-
-
-def triage_facts(notice: ClaimSubmitted, siu: bool = False) -> triage.TriageFacts:
-    """What tier and weight look at."""
-    return triage.TriageFacts(
-        line=notice.line,
-        peril=notice.peril,
-        claimed=notice.claimed,
-        injured_count=notice.injured_count,
-        theft="theft" in notice.peril,
-        total_loss=notice.severity == "total",
-        fatality=notice.fatality,
-        litigated=notice.litigation,
-        siu=siu,
-        minors=notice.minors,
-    )
-
-
-def tier_of(notice: ClaimSubmitted) -> triage.Tier:
-    """FAST, STANDARD, COMPLEX or SPECIALIST by the notice alone."""
-    return triage.tier(triage_facts(notice))
 
 
 def reported_day(notice: ClaimSubmitted, context: Context) -> date:

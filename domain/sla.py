@@ -17,6 +17,7 @@ import msgspec
 from domain.bodies import deciding, ending, handling, intake, paying
 from domain.bodies.base import Body, ClockChange
 from domain.calendar import Calendar, add_business_days, add_business_hours
+from domain.portrait_notice import tier_of
 from domain.sla_profiles import ROWS, ClockRow
 
 if TYPE_CHECKING:
@@ -230,51 +231,54 @@ active.
 
 
 def changes(
-    claim: Claim | None,
-    notice: intake.ClaimSubmitted,
-    body: Body,
-    at: datetime,
-    book: SlaBook,
-    zone: tzinfo,
-    tier: str,
+    claim: Claim | None, notice: intake.ClaimSubmitted, body: Body, at: datetime, book: SlaBook, zone: tzinfo
 ) -> tuple[ClockChange, ...]:
     """What this fact, which happens to `claim` (before it) at `at`, does to clocks."""
     steps = STEPS.get(type(body))
     if steps is None:
         return ()
-    clocks = claim.clocks if claim is not None else {}
     found: list[ClockChange] = []
+    others: dict[str, str] = {}
     for op, name in steps(claim, body):
-        if op in ("start", "ensure"):
-            found += _starts(clocks, notice, name, op == "ensure", at, book, zone, tier)
+        if op == "start" or op == "ensure":
+            found += _starts(claim, notice, name, op == "ensure", at, book, zone)
         else:
-            found += _others(clocks, op, name, at, body)
+            others[name] = op
+    if others and claim is not None:
+        found = _others(claim.clocks, others, at, body) + found
     return tuple(found)
 
 
 def _starts(
-    clocks: Mapping[str, Clock],
+    claim: Claim | None,
     notice: intake.ClaimSubmitted,
     name: str,
     only_if_idle: bool,
     at: datetime,
     book: SlaBook,
     zone: tzinfo,
-    tier: str,
 ) -> list[ClockChange]:
     found = []
+    tier = ""
     for row in book.find(notice.jurisdiction, notice.line, name):
-        if row.tier not in ("*", tier):
-            continue
+        if row.tier != "*":
+            tier = tier or _tier(claim, notice)
+            if row.tier != tier:
+                continue
         clock = f"{row.profile}.{name}"
-        known = clocks.get(clock)
-        if known is not None and known.status in ACTIVE and only_if_idle:
+        known = claim.clocks.get(clock) if claim is not None else None
+        if known is not None and only_if_idle and known.status in ACTIVE:
             continue
         calendar = book.calendars.get(row.calendar) or _NO_HOLIDAYS
         due = due_time(at, row, _length(row, notice.jurisdiction, at, book), calendar, zone)
         cycle = known.cycle + 1 if known is not None else 1
         found.append(ClockChange("start", clock, cycle, due, row.warn if row.warn != DEFAULT_WARN else ()))
     return found
+
+
+def _tier(claim: Claim | None, notice: intake.ClaimSubmitted) -> str:
+    """The tier that the claim was assigned at, else the one of its notice."""
+    return claim.owner.tier if claim is not None and claim.owner is not None else tier_of(notice)
 
 
 _NO_HOLIDAYS = Calendar()
@@ -291,20 +295,32 @@ def _length(row: ClockRow, jurisdiction: str, at: datetime, book: SlaBook) -> in
     return row.length
 
 
-def _others(clocks: Mapping[str, Clock], op: str, name: str, at: datetime, body: Body) -> list[ClockChange]:
+def _others(
+    clocks: Mapping[str, Clock], ops: Mapping[str, str], at: datetime, body: Body
+) -> list[ClockChange]:
+    """Stop, pause, resume, extend: one pass over the clocks that are not stopped."""
     found = []
+    everything = ops.get("*")
     for key, clock in clocks.items():
-        if clock.status not in ACTIVE or not (name == "*" or key.endswith(f".{name}")):
+        if clock.status not in ACTIVE:
             continue
-        if op == "stop":
-            found.append(ClockChange("stop", key, clock.cycle))
-        elif op == "pause" and clock.status != "paused" and not clock.breached:
-            found.append(ClockChange("pause", key, clock.cycle))
-        elif op == "resume" and clock.paused_at is not None:
-            found.append(ClockChange("resume", key, clock.cycle, clock.due + (at - clock.paused_at)))
-        elif op == "extend" and isinstance(body, handling.StatusNotified) and not key.startswith(INTERNAL):
-            found.append(ClockChange("extend", key, clock.cycle, body.extends_until))
+        op = everything or ops.get(key.rpartition(".")[2])
+        change = _other(op, key, clock, at, body) if op is not None else None
+        if change is not None:
+            found.append(change)
     return found
+
+
+def _other(op: str, key: str, clock: Clock, at: datetime, body: Body) -> ClockChange | None:
+    if op == "stop":
+        return ClockChange("stop", key, clock.cycle)
+    if op == "pause" and clock.status == "running":
+        return ClockChange("pause", key, clock.cycle)
+    if op == "resume" and clock.paused_at is not None:
+        return ClockChange("resume", key, clock.cycle, clock.due + (at - clock.paused_at))
+    if op == "extend" and isinstance(body, handling.StatusNotified) and not key.startswith(INTERNAL):
+        return ClockChange("extend", key, clock.cycle, body.extends_until)
+    return None
 
 
 def overdue(claim: Claim, now: datetime) -> list[tuple[str, Clock]]:

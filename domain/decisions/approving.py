@@ -16,6 +16,7 @@ from domain.bodies.deciding import (
     DecisionRescinded,
 )
 from domain.commands import ItemAssessment
+from domain.coverage import in_force_failures
 from domain.decisions.handling import give_owner
 from domain.decisions.step import Problem
 from domain.guards_money import missing_authority
@@ -44,10 +45,19 @@ def assess(
     except ValueError as error:
         return Problem("INVALID", f"items: {error}")
     if found is None:
-        return Problem("GUARD_FAILED", "no policy version in force to adjudicate under", "G03")
+        return _no_terms(claim, context)
     if command.amount is None or command.amount >= found.approved_net:
         return found
     return _cut(claim, context, command, found)
+
+
+def _no_terms(claim: Claim, context: Context) -> Problem:
+    """There is nothing to adjudicate under: guard G03 in its own words."""
+    codes = (
+        ", ".join(in_force_failures(portrait.cover(claim, context))) or "the policy is in another currency"
+    )
+    day = claim.notice.loss_date
+    return Problem("GUARD_FAILED", f"no policy version was in force on the loss date {day}: {codes}", "G03")
 
 
 def _cut(
@@ -147,7 +157,7 @@ def _proposed(claim: Claim, context: Context) -> Body | Problem:
     )
     found = portrait.adjudicated(claim, context, given)
     if found is None:
-        return Problem("GUARD_FAILED", "no policy version in force to adjudicate under", "G03")
+        return _no_terms(claim, context)
     return approved(claim, found, context)
 
 

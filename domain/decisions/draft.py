@@ -17,7 +17,6 @@ from domain.claim import evolve
 from domain.claim_record import LAB_TYPES, Claim
 from domain.events import TYPE_OF, Fact, NewFact
 from domain.outcome import Accepted
-from domain.portrait import tier_of
 from domain.snapshot import status_word
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ class Draft:
         event_type = TYPE_OF[type(body)]
         notice = claim.notice if claim is not None else body
         assert isinstance(notice, ClaimSubmitted)
-        tier = claim.owner.tier if claim is not None and claim.owner is not None else tier_of(notice)
-        changes = sla.changes(claim, notice, body, at, context.rules.sla, context.zone, tier)
+        changes = sla.changes(claim, notice, body, at, context.rules.sla, context.zone)
         body = _stamped(body, claim, notice, at, changes)
         sequence = claim.version + 1 if claim is not None else 1
         who = actor or context.actor

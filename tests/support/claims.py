@@ -5,7 +5,7 @@ matters.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -21,6 +21,9 @@ from domain.outcome import Accepted, Refused
 from domain.policy import Coverage, Policy, PolicyVersion
 from domain.process import advance
 from domain.roster import Adjuster, Roster
+
+if TYPE_CHECKING:
+    from domain.transitions import State
 
 NOW = datetime(2025, 2, 10, 9, 0, tzinfo=UTC)
 LOSS = date(2025, 2, 1)
@@ -120,6 +123,9 @@ class Story:
     def now_claim(self) -> Claim:
         assert self.claim is not None
         return self.claim
+
+    def state(self) -> State:
+        return self.now_claim.state
 
     @property
     def types(self) -> list[str]:

@@ -1,0 +1,224 @@
+"""Clocks: when they are due, what starts and stops them, one breach per cycle, warnings, replay."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec.structs import replace
+
+from domain import commands as c
+from domain.bodies import ending
+from domain.calendar import Calendar
+from domain.claim import decode_claim, encode_claim, fold
+from domain.outcome import Accepted, Refused
+from domain.rules import Rules
+from domain.sla import Override, Timer, next_deadline, sla_book, timers
+from domain.sla_profiles import ROWS
+from domain.transitions import State
+from tests.support.claims import BANK, CLAIMANT, NOW, SENIOR, SUPERVISOR, Story, adjuster, notice, roster
+
+MONDAY = datetime(2025, 2, 10, 9, 0, tzinfo=UTC)
+
+
+def breaches(story: Story) -> list[tuple[str, int, datetime]]:
+    found = []
+    for fact in story.facts:
+        if isinstance(fact.body, ending.SlaBreached):
+            assert fact.at == fact.body.due
+            found.append((fact.body.clock, fact.body.cycle, fact.at))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("jurisdiction", "line", "clock", "due"),
+    [
+        ("OH", "motor", "US-MODEL.acknowledge", datetime(2025, 2, 26, tzinfo=UTC)),
+        ("OH", "motor", "INTERNAL.acknowledge", datetime(2025, 2, 12, tzinfo=UTC)),
+        ("IL", "motor", "IL.acknowledge", datetime(2025, 3, 4, tzinfo=UTC)),
+        ("FL", "property", "FL.acknowledge", datetime(2025, 2, 18, tzinfo=UTC)),
+        ("FL", "motor", "US-MODEL.acknowledge", datetime(2025, 2, 26, tzinfo=UTC)),
+    ],
+)
+def test_the_legal_and_the_internal_profile_run_side_by_side(
+    jurisdiction: str, line: str, clock: str, due: datetime
+) -> None:
+    """Days count from the day after receipt, to the end of the last one."""
+    story = Story()
+    story.only(notice(jurisdiction=jurisdiction, line=line), CLAIMANT)
+    assert story.now_claim.clocks[clock].due == due
+    assert "INTERNAL.acknowledge" in story.now_claim.clocks
+
+
+def test_a_law_without_a_figure_leaves_only_the_internal_clock() -> None:
+    story = Story().submit(jurisdiction="IL", injured_count=0)
+    assert {key for key in story.now_claim.clocks if key.endswith(".decide")} == {"INTERNAL.decide"}
+
+
+def test_holidays_and_the_time_zone_of_the_policy_move_the_due_time() -> None:
+    rows = tuple(replace(row, calendar="OH") if row.profile == "INTERNAL" else row for row in ROWS)
+    book = sla_book(rows, {"OH": Calendar(holidays=frozenset((date(2025, 2, 11),)))})
+    story = Story(rules=Rules(sla=book), zone=ZoneInfo("America/New_York"))
+    story.only(notice(), CLAIMANT)
+    assert story.now_claim.clocks["INTERNAL.acknowledge"].due == datetime(2025, 2, 13, 5, tzinfo=UTC)
+
+
+def test_a_catastrophe_order_is_a_dated_override() -> None:
+    order = Override(
+        jurisdiction="OH", clock="acknowledge", first=date(2025, 2, 1), last=date(2025, 3, 1), length=30
+    )
+    story = Story(rules=Rules(sla=sla_book(overrides=(order,))))
+    story.only(notice(), CLAIMANT)
+    assert story.now_claim.clocks["US-MODEL.acknowledge"].due == datetime(2025, 3, 13, tzinfo=UTC)
+
+
+def test_a_breach_is_one_fact_per_clock_and_cycle_however_late_and_often_it_is_noticed() -> None:
+    story = Story(roster=roster(adjuster("ADJ-001", active=False))).submit()
+    story.wait(days=2)
+    assert isinstance(story.fire("INTERNAL.assign:1"), Accepted)
+    assert breaches(story) == [("INTERNAL.assign", 1, MONDAY + timedelta(hours=4))]
+    again = story.fire("INTERNAL.assign:1")
+    assert isinstance(again, Refused) and again.code == "NOTHING_DUE"
+    story.follow().do(c.AddNote(kind="call"), SENIOR)
+    assert len(breaches(story)) == 1
+    assert story.now_claim.clocks["INTERNAL.assign"].status == "breached"
+
+
+def test_a_late_decision_notes_the_breach_before_its_own_facts() -> None:
+    story = Story().submit().wait(days=40)
+    story.do(c.ApproveClaim(), SENIOR)
+    names = [clock for clock, _, _ in breaches(story)]
+    assert names == ["INTERNAL.contact", "US-MODEL.contact", "INTERNAL.decide", "US-MODEL.decide"]
+    first_breach, approved = story.types.index("sla.breached"), story.types.index("approved")
+    assert first_breach < approved
+    assert story.now_claim.clocks["US-MODEL.decide"].status == "stopped"
+    assert story.now_claim.clocks["US-MODEL.decide"].breached
+
+
+def test_a_timer_of_an_earlier_cycle_or_before_its_time_does_nothing() -> None:
+    story = Story().submit()
+    for timer in (
+        "INTERNAL.decide:2",
+        "INTERNAL.decide:1",
+        "INTERNAL.decide:1:50",
+        "INTERNAL.acknowledge:1",
+        "no.no:1",
+    ):
+        refused = story.fire(timer)
+        assert isinstance(refused, Refused) and refused.code == "NOTHING_DUE", timer
+
+
+def test_people_are_warned_at_50_and_80_percent_once_each() -> None:
+    story = Story().submit()
+    decide = story.now_claim.clocks["INTERNAL.decide"]
+    span = decide.due - decide.started
+    assert Timer("INTERNAL.decide:1:50", decide.started + span / 2) in timers(story.now_claim)
+    story.wait(days=9).do(c.AddNote(kind="contact"), SENIOR)
+    story.set(now=decide.started + span / 2)
+    assert isinstance(story.fire("INTERNAL.decide:1:50"), Accepted)
+    assert isinstance(story.fire("INTERNAL.decide:1:50"), Refused)
+    assert Timer("INTERNAL.decide:1:80", decide.started + span * 80 / 100) in timers(story.now_claim)
+    story.set(now=decide.started + span * 80 / 100)
+    assert isinstance(story.fire("INTERNAL.decide:1:80"), Accepted)
+    assert Timer("INTERNAL.decide:1", decide.due) in timers(story.now_claim)
+
+
+def test_the_decide_clock_starts_only_with_the_proof_of_loss_and_pauses_while_the_claimant_owes() -> None:
+    story = Story().submit(injured_count=1)
+    assert not any(key.endswith(".decide") for key in story.now_claim.clocks)
+    story.wait(days=1).do(c.UploadDocument(document_id="D1", kind="medical_report"), CLAIMANT)
+    before = story.now_claim.clocks["US-MODEL.decide"].due
+    story.do(c.RequestInformation(items=("invoice",)), SENIOR)
+    assert story.now_claim.clocks["US-MODEL.decide"].status == "paused"
+    story.wait(days=5).do(c.UploadDocument(document_id="D2", kind="invoice"), CLAIMANT)
+    clock = story.now_claim.clocks["US-MODEL.decide"]
+    assert (clock.status, clock.due) == ("running", before + timedelta(days=5))
+
+
+def test_waiting_for_others_than_the_claimant_does_not_pause() -> None:
+    story = Story().submit().do(c.RequestInformation(items=("estimate",), owed_by="third_party"), SENIOR)
+    assert story.now_claim.clocks["US-MODEL.decide"].status == "running"
+    assert story.now_claim.clocks["US-MODEL.letter"].status == "running"
+
+
+def test_a_status_letter_starts_the_letter_clock_again_and_may_extend_the_legal_time_to_decide() -> None:
+    story = Story().submit().do(c.StartInvestigation(scope="scene"), SENIOR)
+    story.wait(days=10)
+    until = story.world.now + timedelta(days=45)
+    letter = c.SendStatusLetter(letter="status.1", reason="more time is needed", extends_until=until)
+    internal = story.now_claim.clocks["INTERNAL.decide"].due
+    story.do(letter, SENIOR)
+    assert story.now_claim.clocks["US-MODEL.letter"].cycle == 2
+    assert story.now_claim.clocks["US-MODEL.decide"].due == until
+    assert story.now_claim.clocks["INTERNAL.decide"].due == internal
+
+
+def test_silence_after_two_reminders_closes_the_claim_as_inactive() -> None:
+    story = Story().submit(injured_count=1).do(c.RequestInformation(items=("medical_report",)), SENIOR)
+    assert Timer("reminder:1:1", NOW + timedelta(days=7)) in timers(story.now_claim)
+    story.set(now=NOW + timedelta(days=7))
+    assert isinstance(story.fire("reminder:1:1"), Accepted)
+    assert isinstance(story.fire("reminder:1:1"), Refused)
+    early = story.refused(c.CloseClaim(), SENIOR)
+    assert "after its reminders" in early.message
+    story.set(now=NOW + timedelta(days=14)).fire("reminder:1:2")
+    assert Timer("inactive:1", NOW + timedelta(days=30)) in timers(story.now_claim)
+    assert isinstance(story.fire("inactive:1"), Refused)
+    story.set(now=NOW + timedelta(days=30))
+    assert isinstance(story.fire("inactive:1"), Accepted)
+    assert (story.state(), story.now_claim.closed_outcome) == (State.CLOSED, "inactive")
+    assert story.now_claim.reserve.total == 0
+    assert timers(story.now_claim) == ()
+
+
+def test_a_closed_claim_has_no_timer_and_a_reopened_one_new_cycles() -> None:
+    story = Story().submit().do(c.ApproveClaim(), SENIOR)
+    payment = story.now_claim.pending
+    assert payment is not None
+    paid = c.ConfirmPayment(
+        payment_id=payment.id, amount=story.now_claim.money(payment.amount), provider_ref="B"
+    )
+    story.do(paid, BANK)
+    assert timers(story.now_claim) == () and next_deadline(story.now_claim) is None
+    story.wait(days=20).do(c.ReopenClaim(reason_code="NEW_FACTS", reason="hidden damage"), SUPERVISOR)
+    clock = story.now_claim.clocks["INTERNAL.decide"]
+    assert (clock.cycle, clock.status, clock.started) == (2, "running", story.world.now)
+
+
+def test_due_times_are_rebuilt_by_replay_even_when_the_profiles_have_changed() -> None:
+    story = Story().submit().wait(days=3).do(c.RequestInformation(items=("invoice",)), SENIOR)
+    story.set(rules=Rules(sla=sla_book(()))).wait(days=2)
+    story.do(c.UploadDocument(document_id="D", kind="invoice"), CLAIMANT)
+    replayed = fold(story.facts)
+    assert replayed == story.now_claim
+    assert decode_claim(encode_claim(story.now_claim)).clocks == story.now_claim.clocks
+
+
+def test_a_profile_row_says_whether_its_figure_was_verified() -> None:
+    unverified = {(row.profile, row.clock) for row in ROWS if not row.verified}
+    assert ("US-MODEL", "decide") in unverified and ("CA", "decide") not in unverified
+    assert all(row.source for row in ROWS)
+
+
+def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
+    """5 business days after a Monday end with the next Monday; then 18 % a year, begun days counted."""
+    story = Story().submit(jurisdiction="TX").do(c.ApproveClaim(), SENIOR)
+    payment = story.now_claim.pending
+    assert payment is not None
+    story.set(now=datetime(2025, 2, 28, 12, tzinfo=UTC))
+    amount = story.now_claim.money(payment.amount)
+    story.do(c.ConfirmPayment(payment_id=payment.id, amount=amount, provider_ref="B"), BANK)
+    assert story.types[-3:] == ["interest.added", "payment.completed", "payment.initiated"]
+    # 19,000.00 x 18 % x 11 begun days (18 to 28 February) / 365 = 103.0685 -> 103.07
+    assert story.now_claim.interest == 10_307
+    second = story.now_claim.pending
+    assert second is not None and (second.kind, second.amount) == ("interest", 10_307)
+    story.do(
+        c.ConfirmPayment(payment_id=second.id, amount=story.now_claim.money(10_307), provider_ref="C"), BANK
+    )
+    assert (story.state(), story.now_claim.paid, story.now_claim.paid_interest) == (
+        State.CLOSED,
+        1_900_000,
+        10_307,
+    )
