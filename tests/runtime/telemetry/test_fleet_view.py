@@ -201,6 +201,7 @@ def test_a_family_that_changed_its_type_between_versions_does_not_break_the_text
     merged = merge_metrics({"0": old, "1": new}).decode()
     families = {family.name: family for family in text_string_to_metric_families(merged)}
     assert [(point.labels, point.value) for point in families["a_b"].samples] == [({"process": "0"}, 1)]
+    assert "a_b_bucket" not in merged
 
 
 def test_label_values_keep_their_odd_characters() -> None:

@@ -9,12 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runtime.telemetry.loop_lag import BLOCKED_EXIT, LoopLag, LoopLagOptions, LoopWatchdog
 from tests.support.telemetry import running
 from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FAST = LoopLagOptions(interval_seconds=0.01, blocked_seconds=0.25)
 
@@ -51,42 +56,49 @@ asyncio.run(main())
 """
 
 
-def start(behaviour: str, lock_seconds: float = 0.0) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def program(behaviour: str, lock_seconds: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+    """The program runs inside and is gone after, also when the watchdog did not do its work."""
+    started = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, behaviour, str(lock_seconds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    with started:
+        try:
+            yield started
+        finally:
+            started.kill()
 
 
 def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
-    with start("block") as program:
-        _, errors = program.communicate(timeout=15)
-    assert program.returncode == BLOCKED_EXIT
+    with program("block") as ran:
+        _, errors = ran.communicate(timeout=10)
+    assert ran.returncode == BLOCKED_EXIT
     assert "the event loop did not answer" in errors
     assert "a_handler_that_blocks" in errors
 
 
 def test_a_handler_that_keeps_the_interpreter_lock_ends_the_process_when_the_guard_is_on() -> None:
-    with start("lock", 1.0) as program:
-        _, errors = program.communicate(timeout=15)
-    assert program.returncode != 0
+    with program("lock", 1.0) as ran:
+        _, errors = ran.communicate(timeout=10)
+    assert ran.returncode != 0
     assert "a_handler_that_keeps_the_interpreter_lock" in errors
 
 
 def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_blocked() -> None:
-    with start("wait") as program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "up\n"
+    with program("wait") as ran:
+        assert ran.stdout is not None
+        assert ran.stdout.readline() == "up\n"
         for _ in range(3):
-            program.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, program.pid, os.WSTOPPED)
+            ran.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, ran.pid, os.WSTOPPED)
             time.sleep(0.8)  # longer than blocked_seconds: this time is what is tested, not a condition
-            program.send_signal(signal.SIGCONT)
-        _, errors = program.communicate("\n", timeout=15)
-    assert (program.returncode, errors) == (0, "")
+            ran.send_signal(signal.SIGCONT)
+        _, errors = ran.communicate("\n", timeout=10)
+    assert (ran.returncode, errors) == (0, "")
 
 
 async def test_a_late_loop_is_measured() -> None:
@@ -147,10 +159,12 @@ def test_the_watchdog_may_be_started_and_stopped_in_any_order() -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_stop_before_the_start_ends_the_next_run_only(times: int) -> None:
-    lag = LoopLag(lambda seconds: None, options=FAST)
+    lags: list[float] = []
+    lag = LoopLag(lags.append, options=FAST)
     for _ in range(times):
         lag.stop()
     async with asyncio.timeout(2):
         await lag.run(lambda: None)
+    assert lags == []
     async with running(lag):
-        assert lag is not None
+        await until(lambda: lags, what="a measurement in the run after")

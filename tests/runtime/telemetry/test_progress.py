@@ -57,6 +57,7 @@ def test_a_refused_batch_is_no_progress(outcome: str) -> None:
 
 def test_an_idle_night_is_no_stall_and_the_first_entry_after_it_gets_its_time() -> None:
     progress = serving()
+    progress.observe_backlog(sample(5), 0.5)
     progress.on_signal(settled(), 1.0)
     progress.observe_backlog(sample(0), 10_000.0)
     assert state(progress, 10_000.0) == RunnerState.IDLE
