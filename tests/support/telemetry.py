@@ -1,4 +1,4 @@
-"""Telemetry in tests: signals and samples that say only what matters, and a service that runs inside `async with`."""
+"""Telemetry in tests: signals and samples that say only what matters, and a running service."""
 
 from __future__ import annotations
 
