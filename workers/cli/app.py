@@ -1,0 +1,81 @@
+"""The root of the command line: its global options, its commands, and how it ends.
+
+A group of commands is a module with `add_to(app)`. Adding one is a line in `_GROUPS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli import connection_commands, errors
+from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ABOUT = "Insurance claims as supervised actors on Redis Streams."
+_GLOBALS = f"Global options may stand anywhere: {', '.join(sorted(GLOBAL_OPTIONS))}."
+
+app = typer.Typer(
+    name="claimstream",
+    help=_ABOUT,
+    epilog=_GLOBALS,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_GROUPS = (connection_commands.add_to,)
+"""Each adds its commands."""
+
+for _add_to in _GROUPS:
+    _add_to(app)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    redis_url: Annotated[
+        str | None, typer.Option(help="The store: redis://, rediss:// or unix://; else settings decide.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Data directory of the store that comes along.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="local, test or production.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what was asked for.")] = False,
+) -> None:
+    """Insurance claims as supervised actors on Redis Streams."""
+    ctx.obj = Given(redis_url=redis_url, data_dir=data_dir, profile=profile, json=json, quiet=quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code. Expected errors are one line on stderr."""
+    words = hoisted(sys.argv[1:] if arguments is None else arguments)
+    try:
+        ended = typer.main.get_command(app)(words, prog_name="claimstream", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _forget_output()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as problem:
+        told = errors.told(problem)
+        if told is None:
+            raise
+        errors.tell(told, as_json="--json" in words)
+        return told.exit_code
+    return ended if isinstance(ended, int) else 0
+
+
+def _forget_output() -> None:
+    """Python flushes stdout once more when it ends: let that go nowhere instead of failing."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
