@@ -36,9 +36,10 @@ Lane = Literal["urgent", "normal"]
 
 RESTRICTED: frozenset[str] = frozenset(
     (
-        "score redFlags flagScore byRule finding notes scope investigatorId indemnity expense previousIndemnity"
-        " previousExpense roleNeeded authority candidates explanation weight tier duplicateScore clock cycle"
-        " percent proposerId proposerRole rosterVersion note rule ruleVersion approverId decidedBy"
+        "score redFlags flagScore byRule finding notes scope investigatorId indemnity expense"
+        " previousIndemnity previousExpense roleNeeded authority candidates explanation weight tier"
+        " duplicateScore clock cycle percent proposerId proposerRole rosterVersion note rule ruleVersion"
+        " approverId decidedBy"
     ).split()
 )
 """Body keys (on the wire) that no message to a claimant may carry."""
