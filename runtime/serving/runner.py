@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import anyio
 import msgspec
 
 from runtime.actor import Actor, ticks
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from runtime.serving.protocols import Link
     from runtime.serving.triage import Known
     from runtime.serving.waits import Waits
+
+
+LEAVE_SECONDS = 1.0
+"""Seconds for clearing the start mark: a store that does not answer must not use up the drain."""
+
+CLOSE_SECONDS = 2.0
+"""Seconds for closing the connection when we were cut off; shorter than `StopOptions.cancel_seconds`."""
 
 
 class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,11 +194,15 @@ class Runner:
     async def _leave(self) -> None:
         """Clear the start mark: we leave in good order."""
         try:
-            await self._link.clear_start()
-        except StoreUnavailable:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._link.clear_start()
+        except (StoreUnavailable, TimeoutError):
             return  # a death is counted that was none; it needs two without progress to matter
 
     async def _close(self) -> None:
-        if self._interrupting is not None:
-            await asyncio.wait({self._interrupting})
-        await self._link.close()
+        # Shielded: who was cancelled is cancelled again at every await (redis-facts T1), and would leave the read
+        # and its connection behind.
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            if self._interrupting is not None:
+                await asyncio.wait({self._interrupting})
+            await self._link.close()

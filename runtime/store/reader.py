@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runtime.errors import RuntimeFault
+from runtime.errors import RuntimeFault, StoreUnavailable
 from runtime.signals import Bus, StoreRoundTrip
 from runtime.store import functions, position
 from runtime.store.trouble import STORE_ERRORS, translated
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from runtime.answers import Standing
     from runtime.entry import Entry, EntryReader
     from runtime.store.encoding import Log
+
+UNBLOCK_SECONDS = 1.0
+"""Seconds that the server has for answering CLIENT UNBLOCK; one that hangs is cut off."""
 
 UNBLOCK_PATIENCE = 0.05
 """Seconds until CLIENT UNBLOCK is sent again: it does nothing when it comes before the read blocks."""
@@ -68,11 +71,25 @@ class Reader:
         self._bus = bus
         self._connection_id: int | None = None
         self._flight: asyncio.Task[list[Entry]] | None = None
+        self._resyncing: asyncio.Task[Standing] | None = None
+        self._given_up = False
         self._stream = log.keys.log(partition)
 
     async def resync(self, *, start: bool = False) -> Standing:
         """Forget what is in flight and put the group back to its position. Raises `Halted` or a store fault."""
         await self.quiesce()
+        self._resyncing = asyncio.create_task(self._resync(start), name=f"resync {self._group}/{self._partition}")
+        try:
+            return await self._resyncing
+        except asyncio.CancelledError:
+            if self._given_up and self._resyncing.cancelled():
+                self._given_up = False
+                raise StoreUnavailable("the store did not answer a resync before we were to stop") from None
+            raise
+        finally:
+            self._resyncing = None
+
+    async def _resync(self, start: bool) -> Standing:
         try:
             self._connection_id = int(await self._send("CLIENT", "ID"))
         except STORE_ERRORS as problem:
@@ -108,7 +125,11 @@ class Reader:
             flight.result()
 
     async def interrupt(self) -> None:
-        """End the read in flight early; what it brings is still there to take."""
+        """End the read in flight early; what it brings is still there to take. A resync gets a little time."""
+        if self._resyncing is not None:
+            resyncing = self._resyncing
+            await asyncio.wait({resyncing}, timeout=UNBLOCK_SECONDS)
+            self._given_up = resyncing.cancel()  # harmless in the store: it is atomic, and the next start sends it again
         if self._flight is not None:
             await self._end(self._flight)
 
@@ -122,8 +143,9 @@ class Reader:
         if self._connection_id is None:
             return
         try:
-            await self._send_aside("CLIENT", "UNBLOCK", self._connection_id)
-        except STORE_ERRORS:
+            async with asyncio.timeout(UNBLOCK_SECONDS):
+                await self._send_aside("CLIENT", "UNBLOCK", self._connection_id)
+        except (*STORE_ERRORS, TimeoutError):
             await self._cut()
 
     async def _cut(self) -> None:
