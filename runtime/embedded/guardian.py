@@ -1,9 +1,9 @@
 """Stands between us and the server where the kernel has no parent-death signal (macOS): ends it when we end.
 
-Run as a program, `guardian.py PIPE SECONDS COMMAND ...`: starts the command, forwards SIGTERM and SIGINT to
-it, and when PIPE breaks, because its writer died in whatever way, sends SIGTERM and after SECONDS SIGKILL.
-Ends as the command ended. Only the standard library, and no import of this package: it starts in a bare
-interpreter.
+Run as a program, `guardian.py PIPE SECONDS COMMAND ...`: starts the command, hands SIGTERM on to it, kills it
+on SIGQUIT, and when PIPE breaks, because its writer died in whatever way, sends SIGTERM and after SECONDS
+SIGKILL. Ends as the command ended. Only the standard library, and no import of this package: it starts in a
+bare interpreter.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ import select
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 def main(pipe: int, seconds: float, words: list[str]) -> int:
@@ -24,18 +20,15 @@ def main(pipe: int, seconds: float, words: list[str]) -> int:
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
-    inherited = [int(name) for name in os.listdir("/dev/fd") if name.isdigit() and _is_inherited(int(name))]
-    keep = [file for file in inherited if file not in (pipe, ended, wake)]
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    child = subprocess.Popen(words, pass_fds=keep)
-
-    def forward(signum: int, _frame: FrameType | None) -> None:
-        child.send_signal(signum)
-
-    signal.signal(signal.SIGTERM, forward)
-    signal.signal(signal.SIGINT, forward)
+    asked: list[int] = []
+    for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(signum, lambda number, _frame: asked.append(number))
+    handed_on = [file for file in _inherited_files() if file != pipe]
+    child = subprocess.Popen(words, pass_fds=handed_on)
     watched = [pipe, ended]
     while child.poll() is None:
+        while asked:
+            _obey(child, asked.pop(0))
         ready, _, _ = select.select(watched, [], [], 1.0)
         if ended in ready:
             os.read(ended, 4096)
@@ -44,6 +37,14 @@ def main(pipe: int, seconds: float, words: list[str]) -> int:
             _end(child, seconds)
     code = child.returncode
     return 128 - code if code < 0 else code
+
+
+def _obey(child: subprocess.Popen[bytes], signum: int) -> None:
+    """Hand on what asks for an end; SIGQUIT asks for one at once, because nobody can forward a SIGKILL."""
+    if signum in (signal.SIGTERM, signal.SIGINT):
+        child.terminate()
+    elif signum == signal.SIGQUIT:
+        child.kill()
 
 
 def _end(child: subprocess.Popen[bytes], seconds: float) -> None:
@@ -55,12 +56,18 @@ def _end(child: subprocess.Popen[bytes], seconds: float) -> None:
         child.kill()
 
 
-def _is_inherited(file: int) -> bool:
-    """Tell whether a file above the standard three was handed to us to be handed on: the lock."""
-    try:
-        return file > 2 and os.get_inheritable(file)
-    except OSError:
-        return False
+def _inherited_files() -> list[int]:
+    """List the files above the standard three that were handed to us to be handed on: the lock, and the
+    pipe.
+    """
+    found = []
+    for name in os.listdir("/dev/fd"):
+        try:
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+        except OSError:  # the one that listed the directory is closed again
+            continue
+    return found
 
 
 if __name__ == "__main__":

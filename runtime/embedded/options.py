@@ -72,6 +72,7 @@ def arguments(options: EmbeddedOptions, *, binary: str, data_dir: str, socket_pa
         "unixsocketperm": "700",
         "dir": data_dir,
         "daemonize": "no",
+        "set-proc-title": "no",  # ps then shows the data directory, /proc the environment
         "save": "",  # the append-only file is the persistence; snapshots beside it would only cost
         "appendonly": "yes" if options.append_only else "no",
         "appendfsync": options.appendfsync,

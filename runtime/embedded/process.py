@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_SECONDS: Final = 0.02
+#: Seconds for a guardian to kill its server and end; it needs milliseconds.
+_GUARDIAN_SECONDS: Final = 5.0
 
 
 class ServerProcess:
@@ -38,6 +40,7 @@ class ServerProcess:
     def __init__(self, child: subprocess.Popen[bytes], lifeline: int | None) -> None:
         self._child = child
         self._lifeline = lifeline
+        self._guarded = lifeline is not None
         self.pid = child.pid
 
     @classmethod
@@ -107,11 +110,13 @@ class ServerProcess:
 
     def kill(self) -> int:
         """End it now; blocks until the kernel has done so (milliseconds). Twice is legal."""
+        if self._guarded and self._child.poll() is None:
+            # Killing the guardian would leave its server behind; it kills the server and ends by itself.
+            self._child.send_signal(signal.SIGQUIT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_GUARDIAN_SECONDS)
         if self._child.poll() is None:
-            # The server before its guardian, which would otherwise be gone while the server is not.
-            for pid in dict.fromkeys((self.pid, self._child.pid)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self._child.kill()
         code = self._child.wait()
         self.close()
         return code

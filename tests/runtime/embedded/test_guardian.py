@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -38,6 +39,12 @@ class Guarded:
         except NoAnswer:
             return False
 
+    def everybody_let_go_of_the_lock(self) -> bool:
+        """Whether no process but this one still has the inherited file: no server was left behind."""
+        inode = os.fstat(self.lock).st_ino
+        others = (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
+        return not any(inode in inodes_open_in(pid) for pid in others)
+
     async def server_pid(self) -> int:
         await until(self.answers, what="the guarded server answers")
         info = await ask(self.socket_path, "INFO", "server", seconds=5)
@@ -50,11 +57,17 @@ def guarded() -> Iterator[Guarded]:
         it = Guarded(folder)
         yield it
         it.process.kill()
+        assert it.everybody_let_go_of_the_lock()
         os.close(it.lock)
 
 
 def inodes_open_in(pid: int) -> set[int]:
-    return {entry.stat().st_ino for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    inodes = set()
+    with contextlib.suppress(OSError):  # ended meanwhile
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes.add(entry.stat().st_ino)
+    return inodes
 
 
 async def test_a_broken_pipe_to_the_owner_ends_server_and_guardian(guarded: Guarded) -> None:
@@ -80,7 +93,6 @@ async def test_the_guardian_hands_on_sigterm_and_ends_as_the_server_ended(guarde
 
 async def test_killing_a_guarded_server_takes_both(guarded: Guarded) -> None:
     pid = await guarded.server_pid()
-    guarded.process.learn_pid(pid)
     guarded.process.kill()
     await until(lambda: is_gone(pid), what="the server is gone")
 
