@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.bodies.base import Actor
-from domain.claim import decode_claim, encode_claim, evolve
+from domain.claim import decode_claim, encode_claim, fold
 from domain.events import SCHEMA_VERSION, Fact, encode_body
 from domain.identity import event_id
 from domain.privacy import sealed_paths
@@ -25,6 +25,7 @@ from workers.keys import CLAIM_LOG, ClaimKeys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.bodies.base import Body
     from domain.claim_record import Claim
     from domain.events import NewFact
     from domain.outcome import Accepted
@@ -87,16 +88,19 @@ class ClaimLog:
     def append(self, before: Claim | None, accepted: Accepted, cause: Cause) -> tuple[Append, Claim]:
         """The append of an accepted decision, and the claim as the store will hold it."""
         version = before.version if before is not None else 0
-        claim = before
+        claim_id = accepted.claim.claim_id
         events: list[tuple[str, ...]] = []
-        plain = True
+        facts: list[Fact] = []
+        changed = False
         for place, new in enumerate(accepted.facts, 1):
-            fact, identity, sealed = self._sealed(accepted.claim.claim_id, new, version + place, cause, place)
-            plain = plain and not sealed
-            if not plain:
-                claim = evolve(claim, fact)
+            identity = event_id(f"{cause.id}|{claim_id}", place)
+            body = self._sealed_body(claim_id, new, identity)
+            changed = changed or body is not new.body
+            fact = Fact(new.type, claim_id, new.at, version + place, new.actor, body)
+            facts.append(fact)
             events.append(_fields(fact, identity, cause))
-        after = accepted.claim if plain else _known(claim)
+        # Sealing changes what the claim keeps of its facts, so the snapshot is folded from the sealed ones.
+        after = _known(fold(facts, before)) if changed else accepted.claim
         unit = Append(
             log=CLAIM_LOG,
             entity=after.claim_id,
@@ -108,16 +112,12 @@ class ClaimLog:
         )
         return unit, after
 
-    def _sealed(
-        self, claim_id: str, new: NewFact, sequence: int, cause: Cause, place: int
-    ) -> tuple[Fact, str, bool]:
-        """The fact with its personal fields sealed under its own event id; whether there were any."""
-        identity = event_id(f"{cause.id}|{claim_id}", place)
-        body = new.body
-        needs = bool(sealed_paths(new.type))
-        if needs:
-            body = self._sealer.seal_body(identity, new.type, SCHEMA_VERSION, claim_id, body)
-        return Fact(new.type, claim_id, new.at, sequence, new.actor, body), identity, needs and body != new.body
+    def _sealed_body(self, claim_id: str, new: NewFact, identity: str) -> Body:
+        """The body with its personal fields sealed under its own event id; the same object when it has none."""
+        if not sealed_paths(new.type):
+            return new.body
+        body = self._sealer.seal_body(identity, new.type, SCHEMA_VERSION, claim_id, new.body)
+        return new.body if body == new.body else body
 
     def _timer_changes(self, before: Claim | None, after: Claim) -> list[Effect]:
         """What has to be scheduled and what no longer; timers belong to their claim and change with it alone."""

@@ -43,6 +43,10 @@ DENIED_FOR_PROOF = 30
 PAYMENT_FAILS = 15
 """Of 1,000 payments at the first attempt (domain.md section 14)."""
 
+LATE_CONTACT = 60
+"""Of 1,000 claims: the adjuster calls the claimant too late, and a clock rings."""
+CONTACT_CLOCK = "INTERNAL.contact"
+
 CLAIMANT_SIDE_DOCUMENT = "photos"
 REPORT = "investigation_report"
 APPEAL_TEXT = "appeal.denial.1"
@@ -84,6 +88,11 @@ class Playbook:
         return Move(command, actor, claim.updated_at + timedelta(seconds=shortest + span))
 
     def _assigned(self, claim: Claim, policy: Policy | None) -> Move | None:
+        contact = claim.clocks.get(CONTACT_CLOCK)
+        if contact is not None and contact.status == "running":
+            late = self._happens(claim, "late contact", LATE_CONTACT)
+            note = c.AddNote(kind="contact", note="spoke to the claimant")
+            return self._move(claim, note, self._adjuster(claim), *((3 * DAY, 5 * DAY) if late else (HOUR, 6 * HOUR)))
         missing = claim.missing_documents
         if missing and claim.request_count == 0 and self._happens(claim, "asks", ASKS_FOR_INFORMATION):
             command = c.RequestInformation(items=missing, owed_by="claimant", message="please send what is missing")
