@@ -44,6 +44,7 @@ from workers.routing import groups, routes
 from workers.simulator import Simulator
 from workers.timekeeper import Timekeeper
 from workers.timing import WallTiming
+from workers.version import VERSION
 from workers.work_lists import WorkLists
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from runtime.store.keys import LogSpec
     from workers.timing import Timing
 
-VERSION = "0.1.0"
 
 
 def log_specs(settings: Settings) -> list[LogSpec]:
@@ -188,7 +188,7 @@ def _builders(
         "intake": lambda partition: Intake(adopting),
         "timekeeper": timekeeper,
         "simulator": simulator,
-        "analytics": lambda partition: Analytics(app.claim_keys(partition)),
+        "analytics": lambda partition: Analytics(app.claim_keys(partition), app.store.reads),
         "notifier": lambda partition: Notifier(app.claim_keys(partition)),
         "dispatcher": lambda partition: Dispatcher(app.claim_keys(partition), channel, app.store.reads, app.clock),
         "auditor": lambda partition: Auditor(app.claim_keys(partition), app.store.reads),

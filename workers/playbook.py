@@ -15,6 +15,7 @@ from domain.authority import role_for
 from domain.bodies.base import Actor
 from domain.context import Context
 from domain.money import Money
+from domain.policy_events import PolicyEvent, PolicyReleased
 from domain.portrait import adjudicated
 from domain.reasons import PROVISIONS
 from domain.transitions import State
@@ -58,6 +59,8 @@ class Move(msgspec.Struct, frozen=True):
     command: Command
     actor: Actor
     at: datetime
+    policy_event: PolicyEvent | None = None
+    """What happens to the policy in the same step."""
 
 
 class Playbook:
@@ -111,6 +114,8 @@ class Playbook:
 
     def _decision(self, claim: Claim, policy: Policy | None) -> Move:
         """Approve what the policy pays, or deny with the reason; above the own authority an approver confirms."""
+        if policy is not None and policy.quarantine is not None:
+            return self._policy_corrected(claim)
         if claim.siu.status == "confirmed":
             return self._denial(claim, "MISREPRESENTATION")
         found = adjudicated(claim, Context(now=claim.updated_at, policy=policy))
@@ -121,6 +126,12 @@ class Playbook:
             return self._denial(claim, "INSUFFICIENT_PROOF")
         command = c.ApproveClaim(escalate=True)
         return self._move(claim, command, self._adjuster(claim), 8 * HOUR, 12 * DAY)
+
+    def _policy_corrected(self, claim: Claim) -> Move:
+        """Underwriting mends the record, so that the claim can be decided; the note tells the adjuster."""
+        note = c.AddNote(kind="policy", note="underwriting corrected the policy record")
+        move = self._move(claim, note, Actor(id="UW-001", role="supervisor"), DAY, 5 * DAY)
+        return msgspec.structs.replace(move, policy_event=PolicyReleased(reason="umbrella limit checked: there is none"))
 
     def _denial(self, claim: Claim, code: str) -> Move:
         command = c.RejectClaim(reason_codes=(code,), provisions=(PROVISIONS[code],), appeal_text_id=APPEAL_TEXT)

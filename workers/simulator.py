@@ -14,6 +14,7 @@ from domain.outcome import Accepted
 from runtime.actor import Actor
 from workers.claim_log import cause_of
 from workers.keys import CLAIM_LOG
+from workers.record_log import policy_append
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,17 +59,19 @@ class Simulator(Actor):
         if not moving:
             return []
         policies = await self._policies.find({claim.notice.policy_number for claim in moving})
-        moves = [self._moved(claim, woken[claim.claim_id], policies) for claim in moving]
-        return [move for move in moves if move is not None]
+        return [unit for claim in moving for unit in self._moved(claim, woken[claim.claim_id], policies)]
 
-    def _moved(self, claim: Claim, entry: Entry, policies: Mapping[str, Policy]) -> Append | None:
+    def _moved(self, claim: Claim, entry: Entry, policies: Mapping[str, Policy]) -> list[Append]:
         policy = policies.get(claim.notice.policy_number)
         move = self._playbook.next_move(claim, policy)
         if move is None:
-            return None
+            return []
         context = Context(now=move.at, actor=move.actor, policy=policy, lookups=2, rules=self._rules)
         outcome = decide(claim, move.command, context)
         if not isinstance(outcome, Accepted) or not outcome.facts:
             raise RuntimeError(f"the simulator made an illegal move: {outcome}")
         unit, _ = self._log.append(claim, outcome, cause_of(entry))
-        return unit
+        if move.policy_event is None or policy is None:
+            return [unit]
+        who = move.actor.to_wire()
+        return [policy_append(policy, policy.revision, move.policy_event, move.at, who), unit]
