@@ -21,7 +21,7 @@ Level = Literal["ok", "warn", "fail"]
 
 #: The oldest servers that have all we use (V1).
 OLDEST: Final = {"redis": (7, 0), "valkey": (7, 2)}
-#: What a power cut may take, by policy (D2, D3). A crash of the server process alone takes nothing.
+#: What a power cut may take, by `appendfsync` (D2, D3). A crash of the server process alone takes nothing.
 LOSS: Final = {
     "always": "nothing, on a disk that keeps its word",
     "everysec": "about the last 2 s",
@@ -35,9 +35,9 @@ class StoreExpectations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     #: Whether a store without append-only file is refused: a restart would lose all, functions too (V6, D10).
     require_append_only: bool = True
-    #: Weakest fsync policy that is accepted without a word: outside effects of money need `always` (D4).
+    #: Weakest fsync setting that is accepted without a word: outside effects of money need `always` (D4).
     appendfsync: Literal["always", "everysec", "no"] = "everysec"
-    #: Whether a weaker policy is refused, not only told.
+    #: Whether a weaker one is refused, not only told.
     require_appendfsync: bool = False
     #: Whether a store that may evict keys is refused: it can evict the log itself (B5).
     require_noeviction: bool = True
@@ -177,18 +177,18 @@ def _append_only(info: Any, expect: StoreExpectations) -> Finding:
 
 
 def _fsync(facts: StoreFacts, expect: StoreExpectations) -> Finding:
-    policy = (facts.config or {}).get("appendfsync")
-    if policy is None:
+    fsync = (facts.config or {}).get("appendfsync")
+    if fsync is None:
         advice = "allow +config|get, or run doctor as an operator"
         return Finding("fsync", "warn", "unknown: this user may not ask CONFIG", advice)
     if facts.info is not None and not facts.info.get("aof_enabled"):
         return Finding("fsync", "warn", "none: the append-only file is off", "set appendonly yes")
-    seen = f"{policy}: a power cut loses {LOSS.get(policy, 'an unknown part')}"
+    seen = f"{fsync}: a power cut loses {LOSS.get(fsync, 'an unknown part')}"
     if (facts.config or {}).get("no-appendfsync-on-rewrite") == "yes":
         return Finding(
             "fsync", "warn", f"{seen}, and more while a rewrite runs", "set no-appendfsync-on-rewrite no"
         )
-    if policy in _STRENGTH and _STRENGTH.index(policy) < _STRENGTH.index(expect.appendfsync):
+    if fsync in _STRENGTH and _STRENGTH.index(fsync) < _STRENGTH.index(expect.appendfsync):
         level: Level = "fail" if expect.require_appendfsync else "warn"
         return Finding("fsync", level, seen, f"set appendfsync {expect.appendfsync}")
     return Finding("fsync", "ok", seen)
@@ -206,11 +206,11 @@ def _slow_disk(info: Any) -> Finding:
 
 
 def _eviction(info: Any, expect: StoreExpectations) -> Finding:
-    policy = str(info.get("maxmemory_policy", "unknown"))
-    if policy == "noeviction":
-        return Finding("eviction", "ok", policy)
+    eviction = str(info.get("maxmemory_policy", "unknown"))
+    if eviction == "noeviction":
+        return Finding("eviction", "ok", eviction)
     level: Level = "fail" if expect.require_noeviction else "warn"
-    return Finding("eviction", level, f"{policy} may drop the log", "set maxmemory-policy noeviction")
+    return Finding("eviction", level, f"{eviction} may drop the log", "set maxmemory-policy noeviction")
 
 
 def _memory(info: Any) -> Finding:
