@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from msgspec import structs
+
 from runtime.answers import Look, Standing
 from runtime.errors import Halted, LogMismatch
 from runtime.store import functions
 from runtime.store.encoding import Log
 from runtime.store.keys import Keyspace, LogSpec
+from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 async def open_log(client: functions.Client, spec: LogSpec, groups: Sequence[str]) -> Log:
     """Make a log and its groups, or find and check them. Raises `LogMismatch` and `Halted`."""
     keys = Keyspace(spec)
+    await _refuse_other_names(client, spec, keys)
     incarnations: list[str] = []
     fresh = uuid4().hex
     for partition in range(spec.partitions):
@@ -42,6 +46,20 @@ async def open_log(client: functions.Client, spec: LogSpec, groups: Sequence[str
             raise Halted(f"{keys.log(partition)} cannot be opened: {reply[1].decode()}")
         incarnations.append(reply[1].decode())
     return Log(keys=keys, incarnations=tuple(incarnations))
+
+
+async def _refuse_other_names(client: functions.Client, spec: LogSpec, keys: Keyspace) -> None:
+    """With one partition names are plain, with more they carry a tag: a log of the other kind would go unseen."""
+    other = Keyspace(structs.replace(spec, partitions=1 if keys.tagged else 2, tagged=False))
+    try:
+        made_with = await client.execute_command("HGET", other.state(), "partitions")
+    except STORE_ERRORS as problem:
+        raise translated(problem) from problem
+    if made_with is not None:
+        raise LogMismatch(
+            f"{spec.name} was made with {made_with.decode()} partitions, the settings say {spec.partitions}: "
+            f"set partitions = {made_with.decode()}"
+        )
 
 
 async def resync(

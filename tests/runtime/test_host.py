@@ -190,9 +190,7 @@ async def test_a_runner_that_is_cut_off_leaves_no_connection_and_no_read(store_a
         async def before(self, entry: Entry) -> None:
             await asyncio.Event().wait()
 
-    brief = msgspec.structs.replace(
-        QUICK, serving=msgspec.structs.replace(QUICK_SERVING, stop_seconds=0.1)
-    )
+    brief = msgspec.structs.replace(QUICK, serving=msgspec.structs.replace(QUICK_SERVING, stop_seconds=0.1))
     async with outside(store_address) as client:
         await client.add("T1")
         plan = plan_of(lister(lambda _: Hangs()))
@@ -224,9 +222,7 @@ async def test_a_hanging_handler_with_backlog_turns_livez_red(store_address: Sto
             await released.wait()
 
     options = msgspec.structs.replace(QUICK, progress=ProgressOptions(stall_after_seconds=0.3))
-    async with running_host(
-        store_address, plan=plan_of(lister(lambda _: Hangs())), options=options
-    ) as one:
+    async with running_host(store_address, plan=plan_of(lister(lambda _: Hangs())), options=options) as one:
         assert (await answer(one, "/livez"))[0] == 200
         await one.add("T1", 2)
 
@@ -354,13 +350,14 @@ async def test_a_wrong_password_is_refused_in_one_line_that_does_not_tell_it() -
         assert "hunter2" not in str(failure.value)
 
 
+@pytest.mark.parametrize(("made", "wrong"), [(4, 2), (4, 1), (1, 4)])
 async def test_another_number_of_partitions_is_refused_and_says_what_to_set(
-    store_address: StoreAddress,
+    store_address: StoreAddress, made: int, wrong: int
 ) -> None:
-    async with opened(store_address, plan_of(lister(), partitions=4)):
+    async with opened(store_address, plan_of(lister(), partitions=made)):
         pass
-    with pytest.raises(LogMismatch, match="set partitions = 4"):
-        async with opened(store_address, plan_of(lister(), partitions=2)):
+    with pytest.raises(LogMismatch, match=f"set partitions = {made}"):
+        async with opened(store_address, plan_of(lister(), partitions=wrong)):
             pass
 
 

@@ -21,14 +21,13 @@ from runtime.clock import SystemClock
 from runtime.cluster.lease import LeaseOptions
 from runtime.errors import RuntimeFault
 from runtime.fleet import death_with_parent
-from runtime.host import Host
+from runtime.host import Host, HostOptions
 from runtime.signals import Bus
 from runtime.stopping import EXIT_GAVE_UP, StopOptions, run_until_stopped
 from runtime.store.clients import StoreAddress
-from runtime.store.opening import open_store
 from runtime.supervision import Fatal, GaveUp, Unstopped
 from runtime.telemetry.loop_lag import LoopLagOptions
-from tests.support.hosts import QUICK, QUICK_LEASE, Lister, card, lister, plan_of
+from tests.support.hosts import QUICK, QUICK_LEASE, Lister, card, lister, opened, plan_of
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Acting(Lister):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _host(order: WorkerOrder) -> tuple[ProcessCard, object]:
+def _host(order: WorkerOrder) -> tuple[ProcessCard, HostOptions]:
     options = msgspec.structs.replace(QUICK, lease=order.lease)
     if order.watchdog_seconds:
         loop = LoopLagOptions(interval_seconds=0.05, blocked_seconds=order.watchdog_seconds)
@@ -84,20 +83,16 @@ async def work(order: WorkerOrder) -> int:
     bus, witness = Bus(), Unstopped()
     bus.subscribe(witness)
     own, options = _host(order)
-    store = await open_store(
-        StoreAddress.parse(order.url), [log.spec for log in plan.logs], plan.groups(), bus=bus
-    )
-    host = Host(store, plan, own, options=options, bus=bus, clock=SystemClock())  # type: ignore[arg-type]
     try:
-        report = await run_until_stopped(
-            _Up(host), StopOptions(drain_seconds=8.0, cancel_seconds=1.0), emit=bus.emit, witness=witness
-        )
+        async with opened(StoreAddress.parse(order.url), plan, bus=bus) as store:
+            host = Host(store, plan, own, options=options, bus=bus, clock=SystemClock())
+            report = await run_until_stopped(
+                _Up(host), StopOptions(drain_seconds=8.0, cancel_seconds=1.0), emit=bus.emit, witness=witness
+            )
+            return report.exit_code
     except (GaveUp, Fatal, RuntimeFault) as problem:
         sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
         return EXIT_GAVE_UP
-    finally:
-        await store.close()
-    return report.exit_code
 
 
 class _Up:
@@ -141,10 +136,10 @@ class Worker:
         assert isinstance(code, int)
         return code
 
-    async def errors(self) -> str:
-        """What it wrote to its standard error; it must have ended."""
-        assert self.process.stderr is not None
-        return (await asyncio.to_thread(self.process.stderr.read)).decode()
+    def errors(self) -> str:
+        """What it wrote to its standard error; it must have ended, so that this does not wait."""
+        assert self.process.stderr is not None and self.process.poll() is not None
+        return self.process.stderr.read().decode()
 
 
 @asynccontextmanager
@@ -164,7 +159,7 @@ async def worker(order: WorkerOrder, *, wait: bool = True) -> AsyncIterator[Work
         yield one
     finally:
         process.kill()
-        process.wait()  # noqa: ASYNC222  # it has been killed: it ends at once
+        process.wait()  # it has been killed: it ends at once
         process.stdout.close()
         process.stderr.close()
 
