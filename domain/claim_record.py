@@ -113,6 +113,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         return self.approved - self.paid + self.interest - self.paid_interest
 
     @property
+    def paid_out(self) -> int:
+        """What the payee has: indemnity and interest, not what experts got."""
+        return self.paid + self.paid_interest
+
+    @property
     def paid_all(self) -> int:
         """Everything that left: indemnity, interest, expense."""
         return self.paid + self.paid_interest + self.paid_expense

@@ -112,8 +112,8 @@ def g17(situation: Situation) -> str | None:
     if claim.pending is not None:
         return f"payment {claim.pending.id} is pending"
     outcome = str(getattr(situation.body, "outcome", ""))
-    if claim.paid_all and outcome not in ("paid", "paid_partial"):
-        return f"{claim.money(claim.paid_all)} was paid: the outcome is paid or paid_partial, never {outcome}"
+    if claim.paid_out and outcome not in ("paid", "paid_partial"):
+        return f"{claim.money(claim.paid_out)} was paid: the outcome is paid or paid_partial, never {outcome}"
     return None
 
 

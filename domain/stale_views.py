@@ -1,7 +1,8 @@
 """Which read views a fact makes stale, as key patterns in the words of source-systems.md B6. From the event
 alone.
 
-A view is versioned by the claim's sequence: the invalidator drops what is older than the fact, so a slow
+Views of one subject become stale together. Those of the claim itself are versioned by its sequence; those
+that many claims share have no sequence, and the invalidator versions them by the order of the log. So a slow
 fill cannot bring a stale view back.
 """
 
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
 
 
 class StaleView(NamedTuple):
-    """One view that no longer shows the truth. `key` is exact; `version` is the sequence of the fact that
-    made it stale.
+    """One view that no longer shows the truth. `key` is exact; `subject` is whom it shows; `version` is the
+    sequence of the fact that made it stale, None for a view that other claims share.
     """
 
     key: str
-    version: int
+    subject: str
+    version: int | None
+
+
+TOTALS = "totals"
+"""The subject of views over all claims."""
 
 
 LISTS: tuple[str, ...] = ("claims:claims_stats", "gateway:dashboard_summary")
@@ -42,19 +48,23 @@ def stale_views(fact: Fact) -> tuple[StaleView, ...]:
     if fact.type in QUIET:
         return ()
     body, claim_id, version = fact.body, fact.claim_id, fact.sequence
-    number = body.policy_number
-    keys = [f"claims:claim:{claim_id}", *LISTS]
-    if body.claimant_id:
-        customer = body.claimant_id
-        keys += [
-            f"customer:{customer}",
-            f"customer:{customer}_complete",
-            f"gateway:customer_profile:{customer}",
-        ]
+    number, customer = body.policy_number, body.claimant_id
+    claim = f"claim:{claim_id}"
+    views = [StaleView(f"claims:claim:{claim_id}", claim, version)]
     if number:
-        keys += [
-            f"claims:policy:{number}:claims:{claim_id}",
-            f"claims:policy:{number}:all_claims",
-            f"policy:{number}",
+        policy = f"policy:{number}"
+        views += [
+            StaleView(f"claims:policy:{number}:claims:{claim_id}", claim, version),
+            StaleView(f"claims:policy:{number}:all_claims", policy, None),
+            StaleView(policy, policy, None),
         ]
-    return tuple(StaleView(key, version) for key in keys)
+    if customer:
+        views += [
+            StaleView(key, f"customer:{customer}", None)
+            for key in (
+                f"customer:{customer}",
+                f"customer:{customer}_complete",
+                f"gateway:customer_profile:{customer}",
+            )
+        ]
+    return (*views, *(StaleView(key, TOTALS, None) for key in LISTS))

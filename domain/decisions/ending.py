@@ -53,7 +53,7 @@ def closing_outcome(claim: Claim) -> str:
     if claim.state == "AWAITING_INFORMATION":
         return "inactive"
     if claim.state == "REJECTED":
-        return "paid_partial" if claim.paid else "denied"
+        return "paid_partial" if claim.paid_out else "denied"
     return "paid" if claim.decision.kind == "full" else "paid_partial"
 
 

@@ -219,11 +219,17 @@ def reserve_changed(claim: Claim, command: commands.SetReserve, context: Context
             return Problem("INVALID", f"reserve {amount}: not below zero and in {claim.currency}")
     indemnity = command.indemnity.minor if command.indemnity is not None else claim.reserve.indemnity
     expense = command.expense.minor if command.expense is not None else claim.reserve.expense
-    if indemnity < claim.pending_amount:
-        return Problem(
-            "INVALID", f"indemnity: {claim.money(claim.pending_amount)} is pending and must stay reserved"
-        )
+    if _below_pending(claim, indemnity, expense):
+        return Problem("INVALID", f"{claim.money(claim.pending_amount)} is pending and must stay reserved")
     return reserve_to(claim, indemnity, expense, command.reason)
+
+
+def _below_pending(claim: Claim, indemnity: int, expense: int) -> bool:
+    """Whether the new reserve would not hold the payment that is under way."""
+    pending = claim.pending
+    if pending is None or pending.kind == "interest":
+        return False
+    return (expense if pending.kind == "expense" else indemnity) < pending.amount
 
 
 def release_reserve(draft: Draft, command: object = None) -> None:

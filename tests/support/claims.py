@@ -117,7 +117,7 @@ class Story:
         self.world = context(**world)
         self.claim: Claim | None = None
         self.facts: list[Fact] = []
-        self.answer: Accepted | Refused | None = None
+        self.answers: list[Accepted | Refused] = []
 
     @property
     def now_claim(self) -> Claim:
@@ -141,10 +141,11 @@ class Story:
 
     def try_(self, command: Command, actor: Actor = SYSTEM) -> Accepted | Refused:
         """Decide; an accepted command becomes facts, which are replayed one by one."""
-        self.answer = decide(self.claim, command, replace(self.world, actor=actor))
-        if isinstance(self.answer, Accepted):
-            self._append(self.answer)
-        return self.answer
+        answer = decide(self.claim, command, replace(self.world, actor=actor))
+        self.answers.append(answer)
+        if isinstance(answer, Accepted):
+            self._append(answer)
+        return answer
 
     def refused(self, command: Command, actor: Actor = SYSTEM) -> Refused:
         before = len(self.facts)
