@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from domain import payment, portrait
 from domain.assignment import Assignment, Deferred
+from domain.authority import stp_limit
 from domain.bodies.base import SYSTEM
 from domain.bodies.handling import InformationCompleted, SiuReferred
 from domain.bodies.intake import ClaimAcknowledged
@@ -105,6 +106,9 @@ def _approve_straight(draft: Draft, claim: Claim) -> bool:
     word.
     """
     if claim.coverage.outcome != "pass" or claim.red_flags.codes or claim.notice.injured_count:
+        return False
+    limit = stp_limit(claim.notice.line, claim.currency)
+    if limit is None or first_indemnity(claim.notice.claimed, portrait.terms(claim, draft.context)) > limit:
         return False
     found = portrait.adjudicated(claim, draft.context)
     if found is None or found.decision != "full":

@@ -1,4 +1,4 @@
-"""Whatever people, bank and clocks do, in any order: money stays within the approval, replay gives the same."""
+"""Whatever people, bank and clocks do, in any order: money stays within the approval; replay agrees."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def told(
 
 
 def check_money(story: Story) -> None:
-    """paid <= approved <= limit; nothing below zero; incurred = paid + outstanding, counted from the facts."""
+    """paid <= approved <= limit; nothing below zero; incurred = paid + outstanding, from the facts."""
     claim = story.now_claim
     assert 0 <= claim.paid <= claim.approved
     assert 0 <= claim.paid_interest <= claim.interest
