@@ -46,7 +46,7 @@ class ClusterPlan(msgspec.Struct, frozen=True):
         for actor in self.actors:
             if actor.log not in logs:
                 raise ValueError(
-                    f"actor {actor.name} reads the log {actor.log}, which the plan has not ({', '.join(logs)})"
+                    f"actor {actor.name} reads the log {actor.log}; the plan has {', '.join(logs)} only"
                 )
         if twice := _twice([actor.name for actor in self.actors]):
             raise ValueError(f"the plan names the actor {twice[0]} twice")

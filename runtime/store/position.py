@@ -49,7 +49,7 @@ async def open_log(client: functions.Client, spec: LogSpec, groups: Sequence[str
 
 
 async def _refuse_other_names(client: functions.Client, spec: LogSpec, keys: Keyspace) -> None:
-    """With one partition names are plain, with more they carry a tag: a log of the other kind would go unseen."""
+    """With one partition names are plain, with more tagged: a log of the other kind would go unseen."""
     other = Keyspace(structs.replace(spec, partitions=1 if keys.tagged else 2, tagged=False))
     try:
         made_with = await client.execute_command("HGET", other.state(), "partitions")

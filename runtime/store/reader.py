@@ -78,7 +78,8 @@ class Reader:
     async def resync(self, *, start: bool = False) -> Standing:
         """Forget what is in flight and put the group back to its position. Raises `Halted` or a store fault."""
         await self.quiesce()
-        self._resyncing = asyncio.create_task(self._resync(start), name=f"resync {self._group}/{self._partition}")
+        name = f"resync {self._group}/{self._partition}"
+        self._resyncing = asyncio.create_task(self._resync(start), name=name)
         try:
             return await self._resyncing
         except asyncio.CancelledError:
@@ -129,7 +130,7 @@ class Reader:
         if self._resyncing is not None:
             resyncing = self._resyncing
             await asyncio.wait({resyncing}, timeout=UNBLOCK_SECONDS)
-            self._given_up = resyncing.cancel()  # harmless in the store: it is atomic, and the next start sends it again
+            self._given_up = resyncing.cancel()  # harmless in the store: it is atomic, the next start repeats it
         if self._flight is not None:
             await self._end(self._flight)
 

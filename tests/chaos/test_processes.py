@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from runtime.cluster.lease import LeaseOptions
 from tests.support.hosts import QUICK_LEASE, Outside, outside
 from tests.support.waiting import until
-from tests.support.worker_program import WorkerOrder, worker
+from tests.support.worker_program import Worker, WorkerOrder, worker
 
 if TYPE_CHECKING:
     from runtime.store.clients import StoreAddress
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.permanent_keys("*")
 
 
-# Two names that share two or four seats evenly; rendezvous hashing leaves many pairs with all or none of so few.
+# Two names that share two or four seats evenly; many pairs would not, with so few seats.
 LEFT, SOUTH = "left", "south"
 
 
@@ -135,13 +136,8 @@ async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_
         deaths = 0
         while True:
             async with worker(order, wait=False) as one:
-                await until(
-                    lambda one=one: one.process.poll() is not None or rested(client),  # type: ignore[misc]
-                    within=10.0,
-                    what="it died or is at rest",
-                )
-                ended = one.process.poll() is not None
-                if not ended:
+                await until(partial(ended_or_rested, one, client), within=10.0, what="died or done")
+                if one.process.poll() is None:
                     break
                 deaths += 1
                 assert deaths < 10, "the killer is never parked"
@@ -153,9 +149,9 @@ async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_
         await client.nothing_lost_nothing_twice()
 
 
-async def rested(client: Outside) -> bool:
-    """Is all at rest?"""
-    return all(look.at_rest for look in await client.looks())
+async def ended_or_rested(one: Worker, client: Outside) -> bool:
+    """Has the worker ended, or is nothing left to do?"""
+    return one.process.poll() is not None or all(look.at_rest for look in await client.looks())
 
 
 async def test_a_worker_that_cannot_start_says_why_in_one_line(store_address: StoreAddress) -> None:

@@ -9,10 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from runtime.actor import Actor
 from runtime.backoff import BackoffOptions
 from runtime.clock import SystemClock
-from runtime.effects import Append, Effects
 from runtime.embedded.server import running_server
 from runtime.errors import LogMismatch, StoreMisused, StoreUnavailable
 from runtime.floor import StoreRefuses, seats_intensity
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runtime.actor import Actor
+    from runtime.effects import Append, Effects
     from runtime.entry import Batch, Entry
 
 

@@ -123,15 +123,31 @@ class RunningHost:
         """Append facts about an entity."""
         await add(self.store.appender, self.store.commands, entity, count)
 
-    async def looks(self) -> list[Look]:
-        """Where the listers stand, by partition."""
+    async def looks(self, group: str = "listers") -> list[Look]:
+        """Where a group stands, by partition."""
         keys = self.store.logs[LOG].keys
         every = range(keys.spec.partitions)
-        return [await look(self.store.commands, keys, "listers", partition) for partition in every]
+        return [await look(self.store.commands, keys, group, partition) for partition in every]
 
-    async def at_rest(self, within: float = 5.0) -> None:
+    async def at_rest(self, group: str = "listers", within: float = 5.0) -> None:
         """Wait until nothing is left to do and nothing is pending."""
-        await until(lambda: all_at_rest(self.looks()), within=within, what="all partitions at rest")
+        await until(lambda: all_at_rest(self.looks(group)), within=within, what="all partitions at rest")
+
+    async def holds(self, count: int) -> None:
+        """Wait until it serves so many partitions."""
+        await until(lambda: len(self.held) == count, what=f"it serves {count} partitions")
+
+    async def holds_some(self) -> None:
+        """Wait until it serves anything."""
+        await until(lambda: self.held, what="it serves some partition")
+
+    async def parked_is_empty(self, group: str = "listers") -> None:
+        """Wait until no entry of a group is parked any more."""
+
+        async def empty() -> bool:
+            return not any(look.parked for look in await self.looks(group))
+
+        await until(empty, what="nothing is parked")
 
     async def seen(self, entities: Iterable[str] = ENTITIES) -> dict[str, list[str]]:
         """What the listers saw, by entity."""
@@ -277,10 +293,7 @@ class Outside:
     async def connections(self, prefix: str = "cs:listers:") -> list[str]:
         """The names of the connections to the server that begin so."""
         rows: bytes = await command(self.commands, "CLIENT", "LIST")
-        text = rows.decode() if isinstance(rows, bytes) else str(rows)
-        return sorted(
-            word[5:] for word in text.replace("\n", " ").split() if word.startswith(f"name={prefix}")
-        )
+        return sorted(word[5:] for word in rows.decode().split() if word.startswith(f"name={prefix}"))
 
 
 @asynccontextmanager

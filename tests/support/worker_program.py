@@ -1,7 +1,7 @@
 """One process of a cluster as a program, for the tests that kill, pause and drain real processes.
 
-`python -m tests.support.worker_program ORDER`: ORDER is a `WorkerOrder` as JSON. Prints "up" when it can claim work;
-ends as the real workers do (0 drained, 1 gave up, 3 not drained in time, 70 blocked loop).
+`python -m tests.support.worker_program ORDER`: ORDER is a `WorkerOrder` as JSON. Prints "up" when it can
+claim work; ends as the real workers do (0 drained, 1 gave up, 3 not drained in time, 70 blocked loop).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class WorkerOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acting(Lister):
-    """A lister that misbehaves: '' not at all, `block` stops the loop, `die:ID` dies of one entry by SIGKILL."""
+    """A lister that misbehaves: '' not at all, `block` stops the loop, `die:ID` dies of one entry."""
 
     def __init__(self, order: WorkerOrder) -> None:
         """As ordered."""

@@ -48,7 +48,7 @@ def test_many_seats_are_shared_about_evenly() -> None:
 
 
 def test_the_choice_is_the_same_in_every_version_of_the_program() -> None:
-    """Processes of two versions share during a roll-out: a changed hash would let both or none serve a seat."""
+    """Two versions share during a roll-out: with another hash both would want a seat, or none."""
     assert weight("a", "g/0") == 5172913096283044288
     assert [chosen(f"log/group/{n}", ["a", "b", "c"]) for n in range(6)] == ["a", "b", "b", "b", "a", "a"]
 
