@@ -20,7 +20,6 @@ from workers.importing import Importer, Imported, batches
 from workers.verifying import verify
 
 if TYPE_CHECKING:
-    from runtime.host import Host
     from runtime.plan import ClusterPlan
     from workers.application import Application
     from workers.timing import SimulatedTiming
@@ -45,25 +44,20 @@ class Watcher(Protocol):
         ...
 
 
-class ClusterStopped(Exception):
-    """The cluster ended before the demonstration did."""
-
-
 class Demonstration:
     """One run over one application whose timing is simulated."""
 
     def __init__(
-        self, app: Application, host: Host, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher
+        self, app: Application, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher
     ) -> None:
-        """`host` is not running yet."""
+        """The cluster runs already, in this process or another; `timing` is the one that its actors use."""
         self._app = app
-        self._host = host
         self._timing = timing
         self._watcher = watcher
         self._seats = sorted(seat for seat, actor in plan.seats().items() if not actor.timed)
 
     async def run(self, claims: int, seed: int) -> DemoReport:
-        """The whole demonstration; the cluster runs on afterwards until its host is stopped."""
+        """The whole demonstration; the cluster runs on afterwards."""
         began = time.monotonic()
         imported = await self._import(claims, seed)
         await self._until_all_rest(len(imported.claim_ids))

@@ -1,0 +1,188 @@
+"""`claimstream demo`: a thousand claims run to their end by the real cluster, with live progress and a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli.given import given_of
+from workers.cli.looping import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from config.settings import Settings
+    from runtime.embedded.server import EmbeddedServer
+    from runtime.host import Host
+    from runtime.signals import Bus
+    from runtime.store.address import StoreAddress
+    from workers.cli.given import Given
+    from workers.demo.report import DemoReport
+
+DEMO_DIRECTORY = ".claimstream/demo"
+"""Where a demo without --data-dir keeps its store while it runs; made anew each time."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    ctx: typer.Context,
+    claims: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many claims.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Everything invented follows from it.")] = 1,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the cluster running until Ctrl-C.")] = False,
+) -> None:
+    """Run real claims to their end on an embedded store and check every guarantee.
+
+    With --data-dir the data stay, and a demo that was interrupted goes on where it was.
+    """
+    given = given_of(ctx)
+    report = run_async(_demo(given, claims, seed, stay=stay))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+async def _demo(given: Given, claims: int, seed: int, *, stay: bool) -> DemoReport:
+    """Store, cluster, portfolio, verdict; everything is stopped again in the end."""
+    from runtime.signals import Bus
+
+    settings = _settings(given)
+    bus = Bus()
+    async with _stopped_by_sigterm(), _store(given, settings) as (address, server):
+        return await _on_store(given, settings, address, server, bus, claims, seed, stay=stay)
+
+
+def _settings(given: Given) -> Settings:
+    """The settings; without --data-dir and without another store a directory that is made anew."""
+    import shutil
+    from pathlib import Path
+
+    settings = given.settings()
+    if settings.store.mode == "external" or given.data_dir is not None:
+        return settings
+    from runtime.embedded.discovery import find_running
+
+    base = Path(DEMO_DIRECTORY)
+    if find_running(str(base / "store")) is None:
+        shutil.rmtree(base, ignore_errors=True)
+    return given.settings(embedded__data_dir=str(base / "store"), store__mode="embedded")
+
+
+@contextlib.asynccontextmanager
+async def _stopped_by_sigterm() -> AsyncIterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does: by cancelling it, so that everything is stopped in order."""
+    import asyncio
+    import signal
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+@contextlib.asynccontextmanager
+async def _store(
+    given: Given, settings: Settings
+) -> AsyncIterator[tuple[StoreAddress, EmbeddedServer | None]]:
+    """The store of the demo: the configured one, else an embedded one on a unix socket."""
+    from runtime.embedded.server import running_server
+    from runtime.store.address import StoreAddress
+    from workers.cli.addressing import greet
+
+    if settings.store.mode == "external":
+        address = settings.store.address()
+        await greet(settings, address)
+        yield address, None
+        return
+    async with running_server(settings.embedded) as server:
+        yield StoreAddress.parse(server.url), server
+
+
+async def _on_store(
+    given: Given,
+    settings: Settings,
+    address: StoreAddress,
+    server: EmbeddedServer | None,
+    bus: Bus,
+    claims: int,
+    seed: int,
+    *,
+    stay: bool,
+) -> DemoReport:
+    import msgspec
+
+    from runtime.embedded.keeper import Keeper
+    from runtime.host import Host
+    from runtime.supervision import ChildSpec
+    from workers.bootstrap import cluster_plan, open_application, process_card
+    from workers.cli.demo_view import show, watcher_for
+    from workers.cli.output import note
+    from workers.demo.running import Demonstration
+    from workers.timing import SimulatedTiming
+
+    timing = SimulatedTiming()
+    app = await open_application(settings, address, bus=bus, timing=timing, simulation=True)
+    try:
+        plan = cluster_plan(app, settings, simulation_seed=seed)
+        keepers = []
+        if server is not None:
+            keeper = Keeper(server, lambda line: note(given, line))
+            keepers.append(ChildSpec(name="store keeper", run=keeper.run, stop=keeper.stop))
+        options = msgspec.structs.replace(settings.host, watchdog=False)
+        host = Host(
+            app.store, plan, process_card(), options=options, bus=bus, clock=app.clock, keepers=keepers
+        )
+        async with _running(host):
+            with watcher_for(given) as watcher:
+                report = await Demonstration(app, plan, timing, watcher).run(claims, seed)
+            show(given, report)
+            if stay:
+                await _stay(given, settings, host.status_server.address)
+        return report
+    finally:
+        await app.close()
+
+
+@contextlib.asynccontextmanager
+async def _running(host: Host) -> AsyncIterator[None]:
+    """The cluster for the time of the block; its end, when it comes first, ends the block with the reason."""
+    import asyncio
+
+    block = asyncio.current_task()
+    assert block is not None
+    cluster = asyncio.create_task(host.run(), name="cluster")
+    cluster.add_done_callback(
+        lambda ended: block.cancel() if not ended.cancelled() and ended.exception() else None
+    )
+    try:
+        yield
+    except asyncio.CancelledError:
+        if cluster.done():
+            block.uncancel()
+            cluster.result()  # the reason, instead of our own cancellation
+        raise
+    finally:
+        host.stop()
+        await asyncio.wait({cluster})
+        cluster.result()
+
+
+async def _stay(given: Given, settings: Settings, page: str) -> None:
+    """Leave everything running until Ctrl-C or SIGTERM."""
+    import asyncio
+
+    from workers.cli.output import note
+
+    note(given, f"the cluster stays: status page {page}; in another terminal:")
+    note(given, f"  claimstream status --data-dir {settings.embedded.data_dir}")
+    note(given, "Ctrl-C ends it")
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
