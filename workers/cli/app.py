@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import connection_commands, errors
+from workers.cli import (
+    connection_commands,
+    doctor_command,
+    errors,
+    halt_commands,
+    monitor_command,
+    parked_commands,
+    run_command,
+    status_commands,
+)
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
 
 if TYPE_CHECKING:
@@ -31,7 +40,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-_GROUPS = (connection_commands.add_to,)
+_GROUPS = (
+    run_command.add_to,
+    status_commands.add_to,
+    monitor_command.add_to,
+    parked_commands.add_to,
+    halt_commands.add_to,
+    doctor_command.add_to,
+    connection_commands.add_to,
+)
 """Each adds its commands."""
 
 for _add_to in _GROUPS:
