@@ -3,12 +3,12 @@
 | keys | owner (only writer) |
 |---|---|
 | `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
-| `analytics:*`, `leaderboard:*`, `metrics:*`, `claims:analytics` | analytics |
-| `adjuster:*`, `queue:*` | claims processor |
-| `claims:notifications`, `notified:*` | notifier |
+| `analytics:*`, `leaderboard:*`, `metrics:*`, `kpi:*`, `claims:analytics` | analytics |
+| `adjuster:*`, `adjusters:*`, `queue:*` | claims processor |
+| `claims:notifications` | notifier |
 | `outbox:*` | dispatcher |
 | `audit:*` | auditor |
-| `view:floor:*` | cache invalidator |
+| `view:floor:*`, and the views that it drops (it never fills one) | cache invalidator |
 """
 
 from __future__ import annotations
@@ -71,10 +71,29 @@ class ClaimKeys:
         """Stream: the outbox."""
         return self.name(NOTIFICATION_LOG)
 
+    def figures(self, view: tuple[str, ...]) -> str:
+        """A view of `domain.statistics`: hash or sorted set (source-systems.md B5)."""
+        return self.name(":".join(view))
+
     @property
     def windows(self) -> str:
         """Stream: window summaries of analytics."""
         return self.name("claims:analytics")
+
+    @property
+    def window_state(self) -> str:
+        """Hash: the days that were touched since the last summaries, `day` the newest of them all."""
+        return self.name("analytics:windows")
+
+    @property
+    def realtime(self) -> str:
+        """Hash with a TTL: events by type in the last hour of event time."""
+        return self.name("analytics:realtime")
+
+    @property
+    def minutes(self) -> str:
+        """Hash: events by minute and type (`{day}T{hh:mm}|{type}`) in the last hour of event time."""
+        return self.name("analytics:minutes")
 
     @property
     def adjuster_load(self) -> str:
@@ -104,13 +123,13 @@ class ClaimKeys:
         """Stream: checkpoints of the audit chain."""
         return self.name("audit:checkpoints")
 
-    def floor(self, view: str) -> str:
-        """Integer with a TTL: the version below which a view must not be filled any more."""
-        return self.name(f"view:floor:{view}")
+    def floor(self, subject: str) -> str:
+        """Integer with a TTL: the version below which the views of a subject must not be filled any more."""
+        return self.name(f"view:floor:{subject}")
 
     @property
     def outbox_attempts(self) -> str:
-        """Hash: intents whose sending was begun, by intent id."""
+        """Hash: intents whose sending was begun and whose outcome is not known yet, by intent id."""
         return self.name("outbox:attempts")
 
     @property
