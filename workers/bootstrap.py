@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from workers.timing import Timing
 
 
-
 def log_specs(settings: Settings) -> list[LogSpec]:
     """Every log of the application."""
     partitions = settings.log.partitions
@@ -78,16 +77,23 @@ def beside_data(settings: Settings, name: str) -> Path:
     return Path(settings.embedded.data_dir).parent / name
 
 
+def vault_options(settings: Settings) -> KeyVaultOptions:
+    """Where the key vault and its master key lie."""
+    privacy = settings.privacy
+    return KeyVaultOptions(
+        path=Path(privacy.vault) if privacy.vault else beside_data(settings, "keys.sqlite"),
+        master_key_file=(
+            Path(privacy.master_key_file) if privacy.master_key_file else beside_data(settings, "master.key")
+        ),
+        create=settings.profile != "production",
+    )
+
+
 def open_vault(settings: Settings) -> SqliteKeyVault:
     """The key vault. Raises `MasterKeyError`, `KeyVaultDamaged`, `KeyVaultUnavailable`."""
-    privacy = settings.privacy
-    path = Path(privacy.vault) if privacy.vault else beside_data(settings, "keys.sqlite")
-    key_file = Path(privacy.master_key_file) if privacy.master_key_file else beside_data(settings, "master.key")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    vault = SqliteKeyVault(
-        KeyVaultOptions(path=path, master_key_file=key_file, create=settings.profile != "production"),
-        environment=os.environ,
-    )
+    options = vault_options(settings)
+    options.path.parent.mkdir(parents=True, exist_ok=True)
+    vault = SqliteKeyVault(options, environment=os.environ)
     vault.open()
     return vault
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def store_address(settings: Settings, *, exit_code: int = EXIT_USAGE) -> StoreAddress:
-    """The address of the store that is there now. `Problem` (with `exit_code`) when no embedded store runs."""
+    """The address of the store that is there now. `Problem` (with `exit_code`): no embedded store runs."""
     if settings.store.mode == "external":
         return settings.store.address()
     found = running_store(settings)

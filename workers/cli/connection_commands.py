@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+import typer  # noqa: TC002  # typer reads the annotations of a command when the program runs
 
 from workers.cli.addressing import connected, place, store_address
 from workers.cli.errors import EXIT_FAILED

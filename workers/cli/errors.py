@@ -1,4 +1,4 @@
-"""Expected errors as one line for people: `claimstream: what, where, what to do`. Bugs keep their traceback."""
+"""Expected errors as one line: `claimstream: what, where, what to do`. Bugs keep their traceback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Told:
 
 
 def told(problem: Exception) -> Told | None:
-    """How to tell an error; None when nobody expected it: then it is a bug and its traceback is worth more."""
+    """How to tell an error; None when nobody expected it: a bug, whose traceback is worth more."""
     inner = _only(problem)
     if isinstance(inner, Problem):
         return Told(_one_line(str(inner)), "Problem", inner.exit_code)

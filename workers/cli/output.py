@@ -1,4 +1,4 @@
-"""What commands print: data as JSON for programs, tables for people. Colour and progress only on a terminal."""
+"""What commands print: JSON for programs, tables for people. Colour and progress only on a terminal."""
 
 from __future__ import annotations
 
