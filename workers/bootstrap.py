@@ -18,7 +18,7 @@ from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.store.opening import open_store
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
 from workers.adapters.records import LoadedRoster
-from workers.adapters.sealing import AesGcmSealer
+from workers.adapters.sealing import AesGcmSealer, SealerOptions
 from workers.adoption import Adoption
 from workers.analytics import Analytics
 from workers.application import Application
@@ -121,7 +121,8 @@ async def open_application(
     except BaseException:
         vault.close()
         raise
-    sealer = AesGcmSealer(vault, clock)
+    # A cipher at hand weighs 2.5 kB, and fetching a key again costs little: a batch works on 500 claims at most.
+    sealer = AesGcmSealer(vault, clock, SealerOptions(cached_keys=1024))
     return Application(store, vault, sealer, clock, timing or WallTiming(clock))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from runtime.embedded.server import EmbeddedServer
-    from runtime.host import Host
+    from runtime.host import Host, HostOptions
     from runtime.signals import Bus
     from runtime.store.address import StoreAddress
     from workers.cli.given import Given
@@ -117,8 +117,6 @@ async def _on_store(
     *,
     stay: bool,
 ) -> DemoReport:
-    import msgspec
-
     from runtime.embedded.keeper import Keeper
     from runtime.host import Host
     from runtime.supervision import ChildSpec
@@ -136,7 +134,7 @@ async def _on_store(
         if server is not None:
             keeper = Keeper(server, lambda line: note(given, line))
             keepers.append(ChildSpec(name="store keeper", run=keeper.run, stop=keeper.stop))
-        options = msgspec.structs.replace(settings.host, watchdog=False)
+        options = _host_options(settings)
         host = Host(
             app.store, plan, process_card(), options=options, bus=bus, clock=app.clock, keepers=keepers
         )
@@ -149,6 +147,15 @@ async def _on_store(
         return report
     finally:
         await app.close()
+
+
+def _host_options(settings: Settings) -> HostOptions:
+    """Those of the settings, but that simulated time does not wait a second for each look at the clock."""
+    from msgspec.structs import replace
+
+    serving = settings.host.serving
+    quick = replace(serving, runner=replace(serving.runner, tick_seconds=0.1))
+    return replace(settings.host, watchdog=False, serving=quick)
 
 
 @contextlib.asynccontextmanager
