@@ -57,7 +57,7 @@ class Turn(msgspec.Struct):
 
     @property
     def cut(self) -> int:
-        """How many entries may be settled now: up to the first that the actor refused, if others of its entity follow.
+        """How many entries may be settled now: up to the first refused one that others of its entity follow.
 
         Those were handled as if it had not been refused; they have to be parked behind it instead.
         """

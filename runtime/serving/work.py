@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Parts = list[Sequence[Entry]]
 
 PATIENCE = 3
-"""Conflicts of one entry in a row, or doubts at one position, that may be a race. After them there is a wait."""
+"""Conflicts of one entry, or doubts at one position, that may be a race. After them there is a wait."""
 
 NOT_THE_ENTRY = (StoreUnavailable, ReaderTooOld, Doubt, Halted)
 """Faults that no entry is to blame for: they leave the pipeline and are met by the runner."""
@@ -208,7 +208,7 @@ class Work:
         return answer
 
     async def _contended(self, part: Sequence[Entry], answer: GuardFailed) -> Parts:
-        """Somebody else decided on the entity: look again, in a smaller batch; one entry alone waits longer and longer."""
+        """Somebody else decided on the entity: look again, in a smaller batch; one alone waits longer each time."""
         self._actor.forget()
         if len(part) == 1:
             self._conflicts += 1

@@ -32,7 +32,7 @@ _PLAIN = {str}
 
 
 def as_text(raw: bytes) -> msgspec.Raw:
-    """Bytes as a text of MessagePack: the store's Lua reads any bytes in texts, but refuses the type for binary data."""
+    """Bytes as a text of MessagePack: the store's Lua reads any bytes in those, but refuses its binary type."""
     size = len(raw)
     if size < 32:
         head = bytes([0xA0 | size])
@@ -46,7 +46,7 @@ def as_text(raw: bytes) -> msgspec.Raw:
 
 
 def texts(parts: Sequence[Any], whose: str) -> Sequence[Any]:
-    """Arguments as the store's functions take them. Raises `EffectRefused` for what is neither text nor bytes."""
+    """Arguments as the store's functions take them. Raises `EffectRefused` for anything but text and bytes."""
     if set(map(type, parts)) <= _PLAIN:
         return parts
     encoded: list[Any] = []

@@ -65,7 +65,7 @@ class Settler:
     ) -> SettleAnswer:
         """Settle from `position`. The same `token` again after a lost reply is recognised by the caller.
 
-        `after` is the token of the settle before, as far as the caller knows: the fence of a settle without entries.
+        `after` is the token of the settle before, as far as we know: the fence of a settle without entries.
         """
         try:
             keys, packed = self._encode(what)
@@ -76,7 +76,7 @@ class Settler:
         return _answer(reply)
 
     def _encode(self, what: Settlement) -> tuple[list[str], bytes]:
-        """The declared keys and the packed argument. Raises when what an actor wants cannot be said to the store."""
+        """The declared keys and the packed argument. Raises when what an actor wants cannot be encoded."""
         index = KeyTable(self._fixed)
         logs = LogTable(index, self._logs)
         logs(self._log, self._partition)

@@ -1,4 +1,4 @@
-"""Merging effects never changes what they do: shown against an interpreter of effects on plain Python values."""
+"""Merging effects never changes what they do: shown against an interpreter of effects on plain values."""
 
 from __future__ import annotations
 

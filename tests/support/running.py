@@ -137,7 +137,7 @@ async def serving(
     work: WorkOptions | None = None,
     gate: Gate | None = None,
 ) -> AsyncIterator[Served]:
-    """Run the actor on partition 0 until the block ends; then it is stopped, and its failure is the test's."""
+    """Run the actor on partition 0 until the block ends; then it is stopped; its failure is the test's."""
     bus = Bus()
     commands = open_commands(address, max_connections=4)
     reading = open_reader(address, block_ms=block_ms, client_name=f"cs:{process}")
@@ -147,8 +147,8 @@ async def serving(
     )  # fmt: skip
     waits = Waits(actor.name, actor.group, 0, bus, BackoffOptions(first_seconds=0.005, cap_seconds=0.05))
     runner = Runner(
-        actor, 0, link, waits, bus=bus, clock=SystemClock(), gate=gate or Gate(), known=OpenCodec(), work=work,
-        options=RunnerOptions(tick_seconds=0.02, halted_poll_seconds=0.05),
+        actor, 0, link, waits, bus=bus, clock=SystemClock(), gate=gate or Gate(), known=OpenCodec(),
+        work=work,        options=RunnerOptions(tick_seconds=0.02, halted_poll_seconds=0.05),
     )  # fmt: skip
     served = Served(runner, things, actor.group, link)
     bus.subscribe(served.heard.append)

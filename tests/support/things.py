@@ -1,4 +1,4 @@
-"""A log of things on a real store: everything that a test of the two atomic steps does to it, in one line each.
+"""A log of things on a real store: what a test of the two atomic steps does to it, in one line each.
 
 things = await open_things(commands, "listers")
 await things.add("T1", 3)
@@ -54,8 +54,13 @@ async def open_things(
 ) -> Things:
     """Load the library (or another text of it), make the log and its groups."""
     await functions.load_library(client, source)
-    client.set_response_callback("XREADGROUP", lambda reply, **_: reply)
+    client.set_response_callback("XREADGROUP", _untouched)
     return Things(client, await position.open_log(client, spec, groups))
+
+
+def _untouched(response: Any, **_options: Any) -> Any:
+    """Hand on the reply as the parser made it, as the reader's own client does."""
+    return response
 
 
 class Things:

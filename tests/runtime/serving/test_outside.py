@@ -25,7 +25,7 @@ async def test_the_mark_of_an_attempt_is_in_the_store_before_the_outside_call(
     """W36: what was tried is known even when the process dies inside the call."""
     things = await open_things(commands, G)
     await things.add("T1", 2)
-    marks: list[dict[bytes, bytes]] = []
+    marks: list[object] = []
 
     class Calls(Actor):
         name = "caller"
@@ -47,7 +47,7 @@ async def test_the_mark_of_an_attempt_is_in_the_store_before_the_outside_call(
 async def test_a_zombie_is_fenced_before_its_outside_call(
     commands: Redis, store_address: StoreAddress
 ) -> None:
-    """W37: its mark is a settle without entries; somebody else has settled one since, at the same position."""
+    """W37: its mark is a settle without entries; another one was settled since, at the same position."""
     things = await open_things(commands, G)
     await things.add("T1", 1)
     called: list[str] = []
@@ -68,7 +68,7 @@ async def test_a_zombie_is_fenced_before_its_outside_call(
             return [HashSet("tried", {"by": "zombie"})]
 
         async def perform(self, batch: Batch) -> Effects:
-            called.append((await commands.hget("tried", "by")).decode())
+            called.append((await things.client.hget("tried", "by")).decode())
             return ()
 
     async with serving(store_address, things, Calls()) as served:

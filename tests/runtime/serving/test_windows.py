@@ -145,7 +145,7 @@ async def test_a_halted_runner_goes_on_by_itself_after_an_operator_resumed(
 async def test_a_paused_runner_that_wakes_up_is_fenced_and_writes_nothing(
     commands: Redis, store_address: StoreAddress
 ) -> None:
-    """W10, W11: another one took over while its handler stood still; its prefetched batches are forgotten too."""
+    """W10, W11: another one took over while its handler stood still; its buffer is forgotten too."""
     things = await prepared(commands, 6)
     asleep, wake = asyncio.Event(), asyncio.Event()
 
@@ -215,7 +215,8 @@ async def test_a_lost_reply_of_a_settle_is_recognised_as_our_own_success(
     actor = Lister()
     async with serving(store_address, things, actor) as served:
         await served.until_rest()
-        real, lost = served.link.settle, []
+        real = served.link.settle
+        lost: list[object] = []
 
         async def losing(*args: object, **named: object) -> object:
             answer = await real(*args, **named)  # type: ignore[arg-type]
@@ -348,7 +349,7 @@ async def test_a_gap_that_never_ends_waits_instead_of_spinning(
         async def gap(*args: object, **named: object) -> Gap:
             return Gap(served.runner.position, "another server")
 
-        served.link.settle = gap  # type: ignore[assignment]
+        served.link.settle = gap
         await things.add("T1", 1)
         await served.until_wait("backoff")
         served.link.settle = real

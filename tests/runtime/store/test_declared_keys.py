@@ -1,7 +1,7 @@
-"""On a Redis Cluster: every key that the library touches is declared, and all of them share the partition's slot.
+"""On a Redis Cluster: every key that the library touches is declared, and all share the partition's slot.
 
-A server in cluster mode refuses a function the moment that it touches a key which was not declared, if that lies in
-another slot; one node that owns all slots is enough to see it. Each call of the library is made here once.
+A server in cluster mode refuses a function the moment that it touches a key which was not declared, if that
+lies in another slot; one node that owns all slots is enough to see it. Each call is made here once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOW = "2026-01-01T00:00:00+00:00"
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[StoreAddress]:
-    """Give the address of a server in cluster mode that owns every slot: it needs two seconds to believe that."""
+    """Give the address of a server in cluster mode that owns every slot; it takes two seconds to see that."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         context = running_server(directives={"cluster-enabled": "yes"})
         server = runner.run(context.__aenter__())

@@ -1,4 +1,4 @@
-"""Every verb of the closed list on a real server: what it does, and that a wrong one is refused before any write."""
+"""Every verb of the closed list on a real server: what it does; a wrong one is refused before any write."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ async def own_store() -> AsyncIterator[Redis]:
 
 
 async def test_a_full_store_refuses_appends_and_drains_until_it_takes_them_again() -> None:
-    """W24: settle, resync, marks, leases, beats and a process that starts now go on; append comes back after a trim."""
+    """W24: settle, resync, marks, leases, beats, a process that starts now: all go on."""
     async with own_store() as client:
         things = await open_things(client, G)
         await things.add("T1", 100)
@@ -79,7 +79,7 @@ async def limited(client: Redis, *rights: str) -> Redis:
 
 
 async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody() -> None:
-    """W17: a user whose rights lack one verb of the library: its first effect was written, the second refused."""
+    """W17: a user who lacks one verb: the first effect was written, the second refused."""
     async with own_store() as client:
         things = await open_things(client, G)
         await things.add("T1", 2)
@@ -94,6 +94,7 @@ async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody
         await half.aclose()
         things.client = client
         assert await things.list("seen") == ["a"]
+        assert (await things.record(G))["id"] == START
         again = await things.settle(G, START, entries, ListPush("seen", ("a",)))
         assert isinstance(again, Stopped)
         assert again.answer == "HALTED"

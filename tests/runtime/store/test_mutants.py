@@ -1,7 +1,7 @@
 """The checks are the product: a library with one of them taken out breaks what its directed test promises.
 
-Each mutant runs the short story that needs the check, first on the true library (the promise holds), then on the
-mutated one (it does not). A mutant whose text is no longer in the library fails by itself.
+Each mutant runs the short story that needs the check, first on the true library (the promise holds), then on
+the mutated one (it does not). A mutant whose text is no longer in the library fails by itself.
 """
 
 from __future__ import annotations
@@ -161,6 +161,17 @@ async def a_healed_group_goes_on_at_its_position(things: Things) -> bool:
 
 FENCE = "if record[1] ~= expected then return {'FENCED', record[1], record[3] or ''} end"
 ENTRY_GONE = "if not two[1] or two[1][1] ~= position then"
+MISSING = """\
+  if not record[1] then
+    halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')
+    return {'LOST', 'the position record of ' .. group .. ' is missing'}
+  end
+  if record[1] ~="""
+UNFIT = """\
+    local wrong = unfit(op, keys, seen)
+    if wrong then return {'INVALID', wrong} end
+  end
+  return nil, fresh"""
 MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
     "no position check": (a_zombie_cannot_apply_a_batch_again, (
         (FENCE, ""), ("refusal = look_behind(log_key, expected, ids[1], call[2])", "refusal = nil"),
@@ -178,19 +189,16 @@ MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
         ("  if event_id ~= first_event then", "  if false then"),
     )),
     "entry at the position not required": (a_trimmed_position_halts, (
-        (ENTRY_GONE, "if not two[1] then return nil end if two[1][1] ~= position then two[2] = two[1] end if false then"),
+        (ENTRY_GONE, "if two[1] and two[1][1] ~= position then two[2] = two[1] end if false then"),
     )),
     "missing position read as 0-0": (a_missing_position_is_not_the_beginning, (
-        ("  if not record[1] then\n    halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')\n"
-         "    return {'LOST', 'the position record of ' .. group .. ' is missing'}\n  end\n  if record[1] ~=",
-         "  if not record[1] then record[1] = '0-0' record[2] = '0' end\n  if record[1] ~="),
+        (MISSING, "  if not record[1] then record[1] = '0-0' record[2] = '0' end\n  if record[1] ~="),
     )),
     "XACK left out": (a_settled_batch_is_no_longer_pending, (
         ("refusal = acknowledge(log_key, group, expected, ids)", "refusal = nil"),
     )),
     "effects not checked before the first write": (a_wrong_effect_leaves_nothing_behind, (
-        ("    local wrong = unfit(op, keys, seen)\n    if wrong then return {'INVALID', wrong} end\n  end\n  return nil, fresh",
-         "  end\n  return nil, fresh"),
+        (UNFIT, "  end\n  return nil, fresh"),
     )),
     "no token check of a settle without entries": (a_late_packet_without_entries_is_fenced, (
         ("    if record[3] ~= args[4] then return {'FENCED', record[1], record[3] or ''} end\n", ""),

@@ -58,8 +58,9 @@ async def test_a_parked_entry_is_read_back_as_the_entry_that_it_was(commands: Re
     entries = await things.read(G)
     effects = park_effects(things.keys, G, 0, entries[0], "e", "raw", 1, WHEN, held=True, now=WHEN)
     await things.settle(G, START, entries, *effects)
-    (row,) = await commands.execute_command("XRANGE", things.keys.parked(G), "-", "+")
-    again = parked_entry(*row, things.entries)
+    rows = await things.client.execute_command("XRANGE", things.keys.parked(G), "-", "+")
+    ((parked_id, fields),) = rows
+    again = parked_entry(parked_id, fields, things.entries)
     assert (again.entry.id, again.entry.fields, again.held) == (entries[0].id, raw, True)
 
 

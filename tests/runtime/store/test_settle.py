@@ -158,7 +158,7 @@ async def test_a_parked_entry_is_not_taken_again_twice(commands: Redis) -> None:
     await things.settle(
         G, START, entries, StreamAdd(parked, ("a", "b")), HashIncrement(held, {"T1": 1}), token="one"
     )
-    parked_id = (await commands.xrange(parked))[0][0].decode()
+    parked_id = (await things.client.xrange(parked))[0][0].decode()
     at, again = entries[-1].id, ListPush("seen", ("again",))
     first = await things.settle(G, at, [], again, released=[(parked_id, "T1")], token="two", after="one")
     second = await things.settle(G, at, [], again, released=[(parked_id, "T1")], token="three", after="two")
