@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.effects import Append
     from runtime.signals import Bus
+    from runtime.store.room import Room
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -48,8 +49,10 @@ class Appender:
         *,
         bus: Bus | None = None,
         command_ttl_ms: int = DEFAULT_COMMAND_TTL_MS,
+        room: Room | None = None,
     ) -> None:
-        """`logs` names every log that may be appended to."""
+        """`logs` names every log that may be appended to; `room` refuses before the store is full."""
+        self._room = room
         self._client = client
         self._logs = logs
         self._bus = bus
@@ -60,7 +63,9 @@ class Appender:
         return (await self.append_many([unit]))[0]
 
     async def append_many(self, units: Sequence[Append]) -> list[AppendAnswer]:
-        """Append independent units in one round trip; each is atomic on its own."""
+        """Append independent units in one round trip; each is atomic on its own. Raises `StoreFull` early."""
+        if self._room is not None:
+            await self._room.require()
         index = KeyTable()
         logs = LogTable(index, self._logs)
         encoded = [encode_append(unit, index, logs, self._ttl) for unit in units]

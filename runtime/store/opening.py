@@ -13,6 +13,7 @@ from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, Log
 from runtime.store.functions import load_library
 from runtime.store.position import open_log
 from runtime.store.reads import Reads
+from runtime.store.room import SOFT_PERCENT, Room
 from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     clients: ClientOptions = ClientOptions()
     command_ttl_ms: int = DEFAULT_COMMAND_TTL_MS
     """Milliseconds that the result of a command is remembered (see `encoding`)."""
+    soft_memory_percent: int = SOFT_PERCENT
+    """Percent of the store's maxmemory from which new events wait while consumers go on (see `room`)."""
 
 
 class OpenStore:
@@ -49,7 +52,8 @@ class OpenStore:
         self.logs = logs
         self.options = options
         self.reads = Reads(commands)
-        self.appender = Appender(commands, logs, bus=bus, command_ttl_ms=options.command_ttl_ms)
+        room = Room(commands, soft_percent=options.soft_memory_percent)
+        self.appender = Appender(commands, logs, bus=bus, command_ttl_ms=options.command_ttl_ms, room=room)
 
     def reading_connection(self, name: str) -> Redis:
         """A connection of its own for one reader, named so that CLIENT LIST tells whose it is."""
