@@ -100,6 +100,20 @@ def test_a_reopened_claim_is_assigned_to_its_adjuster_and_never_goes_straight_th
     assert (story.state(), story.now_claim.reopen_count) == (State.ASSIGNED, 1)
 
 
+def test_a_machine_never_denies_a_reopened_claim() -> None:
+    story = Story(policy=None, lookups=2).submit()
+    assert story.now_claim.closed_outcome == "denied"
+    story.do(REOPEN, SUPERVISOR)
+    assert story.types[-1] == "assigned"
+
+
+def test_a_document_that_comes_twice_is_on_the_claim_once() -> None:
+    upload = c.UploadDocument(document_id="D1", kind="photo")
+    story = Story().submit().do(upload, CLAIMANT)
+    assert story.refused(upload, CLAIMANT).code == "REPEATED"
+    assert story.now_claim.document_ids == ("D1",)
+
+
 def test_a_claim_reopened_after_60_days_goes_to_who_had_it_unless_he_is_away() -> None:
     story = pay(Story().submit().do(c.ApproveClaim(), SENIOR))
     busier = roster(adjuster("ADJ-001", load=30), adjuster("ADJ-002"))

@@ -43,6 +43,11 @@ def test_different_entries_never_have_the_same_link(
     assert link(GENESIS, one, fields) != link(GENESIS, other, others)
 
 
+def test_a_border_between_two_fields_cannot_be_moved() -> None:
+    assert link(GENESIS, b"1-0", [b"ab", b"c"]) != link(GENESIS, b"1-0", [b"a", b"bc"])
+    assert link(GENESIS, b"1-0", [b"a"]) != link(GENESIS, b"1-0a", [])
+
+
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=4), FIELDS), min_size=1, max_size=8), st.data())
 def test_an_edited_entry_is_named(entries: list[tuple[bytes, list[bytes]]], data: st.DataObject) -> None:
     recorded, previous = [], GENESIS
