@@ -14,6 +14,7 @@ import typer
 
 from workers.cli import (
     connection_commands,
+    demo,
     doctor_command,
     errors,
     halt_commands,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 
 _GROUPS = (
+    demo.add_to,
     run_command.add_to,
     status_commands.add_to,
     monitor_command.add_to,
