@@ -1,0 +1,52 @@
+"""The audit chain: its head, its count, its last entry, and every checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workers.auditor import Auditor, Chain
+from workers.verifying.matching import StreamMatch
+from workers.verifying.places import ordered, pages
+
+if TYPE_CHECKING:
+    from runtime.store.reads import Reads
+    from workers.keys import ClaimKeys
+    from workers.verifying.places import Page, Place
+    from workers.verifying.report import Findings
+
+
+class ChainCheck:
+    """The chain of one partition."""
+
+    def __init__(
+        self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, checkpoint_every: int
+    ) -> None:
+        """`checkpoint_every`: what the auditor was told."""
+        self._reads = reads
+        self._keys = keys
+        self._found = findings["audit_chain"]
+        self._every = checkpoint_every
+        self._chain = Chain()
+        standing = place.groups.get(Auditor.group)
+        self._until = standing.position if standing is not None else (0, 0)
+        stored = pages(reads, keys.checkpoints)
+        self._checkpoints = StreamMatch(keys.checkpoints, b"count", stored, findings["checkpoints"])
+
+    async def page(self, page: Page) -> None:
+        """Chain one page."""
+        for entry in page.entries:
+            if ordered(entry.id) > self._until:
+                continue
+            self._chain = self._chain.after(entry.id, list(entry.fields))
+            self._found.right()
+            if self._chain.count % self._every == 0:
+                await self._checkpoints.expect(self._chain.checkpoint())
+
+    async def finish(self) -> None:
+        """Compare the head."""
+        await self._checkpoints.finish()
+        row = await self._reads.one("HGETALL", self._keys.chain)
+        stored = {name.decode(): value.decode() for name, value in row.items()}
+        expected = self._chain.stored() if self._chain.count else {}
+        for name in expected.keys() | stored.keys():
+            self._found.same(f"{self._keys.chain} {name}", expected.get(name), stored.get(name))

@@ -1,0 +1,153 @@
+"""Analytics: every key and field is the fold of the facts, and no key of that family is there beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.statistics import Delta, fold_into
+from workers import figures
+from workers.analytics import Analytics
+from workers.verifying.claims_check import scored
+from workers.verifying.matching import StreamMatch
+from workers.verifying.places import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from domain.statistics import View
+    from runtime.store.reads import Reads
+    from workers.keys import ClaimKeys
+    from workers.verifying.places import Page, Place
+    from workers.verifying.report import Findings
+
+FAMILIES = ("analytics:*", "leaderboard:*", "metrics:*", "kpi:*")
+"""All keys that analytics owns, beside its stream."""
+
+AT_ONCE = 200
+"""Keys that are read in one round trip."""
+
+
+class FiguresCheck:
+    """The figures of one partition."""
+
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+        """`keys` of the partition."""
+        self._reads = reads
+        self._place = place
+        self._keys = keys
+        self._found = findings["analytics"]
+        self._fold = Delta()
+        self._days = figures.Days()
+        self._minutes: dict[str, int] = {}
+        self._hashes: dict[View, dict[str, int]] = {}
+        standing = place.groups.get(Analytics.group)
+        self._in_order = standing is not None and not standing.parked
+        stored = pages(reads, keys.windows)
+        self._summaries = StreamMatch(keys.windows, b"eventId", stored, findings["summaries"])
+
+    async def page(self, page: Page) -> None:
+        """Fold one page."""
+        change = Delta()
+        for entry, fact in zip(page.entries, page.facts, strict=True):
+            if fact is None or not self._place.applied(Analytics.group, entry):
+                continue
+            due = self._days.see(fact.at.strftime("%Y-%m-%d"))
+            if due and self._in_order:
+                self._absorb(change)
+                change = Delta()
+                for day, changed in due:
+                    totals = [self._hashes.get(view, {}) for view in figures.summary_views(day)]
+                    fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
+                    await self._summaries.expect(fields)
+            fold_into(change, fact)
+        self._absorb(change)
+
+    async def finish(self) -> None:
+        """Compare every key, then look for keys that nothing explains."""
+        if self._in_order:
+            await self._summaries.finish()
+        hashes = self._expected_hashes()
+        boards = self._expected_boards()
+        await self._compare(hashes, "HGETALL")
+        await self._compare(boards, "ZRANGE", 0, -1, "WITHSCORES")
+        await self._compare_last_hour()
+        await self._find_strangers({*hashes, *boards})
+
+    def _absorb(self, change: Delta) -> None:
+        """Add a change to the fold; sums by view are kept at hand, minutes slide."""
+        self._minutes = figures.slid(self._minutes, change)
+        for (view, field), by in change.counts.items():
+            if view[:2] != figures.MINUTE_VIEW:
+                fields = self._hashes.setdefault(view, {})
+                fields[field] = fields.get(field, 0) + by
+        change.counts = {}
+        change.members = {}
+        self._fold.add(change)
+
+    def _expected_hashes(self) -> dict[str, dict[str, str]]:
+        expected: dict[str, dict[str, str]] = {}
+        for view, counts in self._hashes.items():
+            fields = {name: str(count) for name, count in counts.items()}
+            if figures.is_amounts(view):
+                plain = figures.plain_amounts(counts)
+                fields |= {name: value for name, value in plain.items() if value is not None}
+            elif figures.is_processing(view):
+                fields |= figures.plain_average(counts)
+            expected[self._keys.figures(view)] = fields
+        if self._minutes:
+            expected[self._keys.minutes] = {field: str(count) for field, count in self._minutes.items()}
+        if self._days.newest and self._in_order:
+            expected[self._keys.window_state] = self._days.fields()
+        return expected
+
+    def _expected_boards(self) -> dict[str, dict[str, str]]:
+        expected: dict[str, dict[str, str]] = {}
+        for (view, member), score in self._fold.scores.items():
+            expected.setdefault(self._keys.figures(view), {})[member] = _number(score)
+        for (view, member), point in self._fold.points.items():
+            expected.setdefault(self._keys.figures(view), {})[member] = _number(point)
+        return expected
+
+    async def _compare(self, expected: Mapping[str, Mapping[str, str]], *question: str | int) -> None:
+        names = list(expected)
+        for start in range(0, len(names), AT_ONCE):
+            part = names[start : start + AT_ONCE]
+            rows = await self._reads.many([(str(question[0]), name, *question[1:]) for name in part])
+            for name, row in zip(part, rows, strict=True):
+                if question[0] == "HGETALL":
+                    stored = {field.decode(): value.decode() for field, value in row.items()}
+                else:
+                    stored = {member.decode(): _number(score) for member, score in scored(row)}
+                self._same(name, expected[name], stored)
+
+    async def _compare_last_hour(self) -> None:
+        """It ends after an hour without facts, so it may be gone; if it is there it must be right."""
+        row = await self._reads.one("HGETALL", self._keys.realtime)
+        if row:
+            stored = {field.decode(): value.decode() for field, value in row.items()}
+            expected = {name: str(count) for name, count in figures.by_type(self._minutes).items()}
+            self._same(self._keys.realtime, expected, stored)
+
+    def _same(self, key: str, expected: Mapping[str, str], stored: Mapping[str, str]) -> None:
+        if expected == stored:
+            self._found.right(len(expected))
+            return
+        for field in {**expected, **stored}:
+            self._found.same(f"{key} {field}", expected.get(field), stored.get(field))
+
+    async def _find_strangers(self, known: set[str]) -> None:
+        known |= {self._keys.realtime}
+        if not self._in_order:
+            known |= {self._keys.window_state}
+        own = self._keys.name("")
+        for family in FAMILIES:
+            async for raw in self._reads.keys(f"{family}{own}"):
+                name = raw.decode()
+                if name not in known and (own or ":{p" not in name):
+                    self._found.wrong(f"{name}: no fact explains this key")
+
+
+def _number(score: object) -> str:
+    """A score as text; the store and the facts write equal numbers in more than one way."""
+    text = score.decode() if isinstance(score, bytes) else str(score)
+    return repr(float(text))

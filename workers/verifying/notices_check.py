@@ -1,0 +1,112 @@
+"""Notifications: exactly the declared intents, each once; and what became of every one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.notices import intents
+from workers.dispatcher import Dispatcher
+from workers.notifier import Notifier
+from workers.outbox import Source, decode_ended, decode_mark, decode_waiting, intent_fields
+from workers.verifying.matching import StreamMatch
+from workers.verifying.places import ordered, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.store.reads import Reads
+    from workers.keys import ClaimKeys
+    from workers.verifying.places import Page, Place
+    from workers.verifying.report import Findings
+
+
+class NoticesCheck:
+    """The outbox of one partition against the facts."""
+
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+        """`place` of the claim log."""
+        self._place = place
+        stored = pages(reads, keys.notifications)
+        self._match = StreamMatch(keys.notifications, b"eventId", stored, findings["notifications"])
+
+    async def page(self, page: Page) -> None:
+        """The intents of these facts have to be there."""
+        for entry, fact in zip(page.entries, page.facts, strict=True):
+            if fact is not None and self._place.applied(Notifier.group, entry):
+                for intent in intents(fact):
+                    await self._match.expect(intent_fields(intent, Source.of(entry)))
+
+    async def finish(self) -> None:
+        """Nothing else may be there."""
+        await self._match.finish()
+
+
+async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+    """Every intent that was taken has one record of its sending; no record is without an intent.
+
+    `place` of the notification log.
+    """
+    found = findings["dispatch"]
+    standing = place.groups.get(Dispatcher.group)
+    if standing is None:
+        return
+    counts = dict.fromkeys((keys.outbox_outcomes, keys.outbox_waiting, keys.outbox_attempts), 0)
+    seen_twice = 0
+    async for rows in pages(reads, place.name):
+        taken = [
+            row for row in rows if ordered(row[0]) <= standing.position and row[0].decode() not in
+            standing.parked
+        ]
+        identities = list(dict.fromkeys(_identity(fields) for _, fields in taken))
+        seen_twice += len(taken) - len(identities)
+        if not identities:
+            continue
+        records = await reads.many([("HMGET", key, *identities) for key in counts])
+        due = await reads.many([("ZSCORE", keys.outbox_retries, identity) for identity in identities])
+        for place_, identity in enumerate(identities):
+            kept = [records[n][place_] for n in range(3)]
+            for key, value in zip(counts, kept, strict=True):
+                counts[key] += value is not None
+            if problem := _problem(kept, due[place_]):
+                found.wrong(f"intent {identity.decode(errors='replace')}: {problem}")
+            else:
+                found.right()
+    for key, count in counts.items():
+        await _check_surplus(reads, key, count, findings)
+    found.same(keys.outbox_retries, counts[keys.outbox_waiting], await reads.one("ZCARD",
+    keys.outbox_retries))
+
+
+def _identity(fields: Sequence[bytes]) -> bytes:
+    return dict(zip(fields[::2], fields[1::2], strict=True)).get(b"eventId", b"")
+
+
+def _problem(kept: Sequence[bytes | None], due: object) -> str:
+    """What is wrong with the records of one intent: outcome, waiting, open mark. '' for nothing."""
+    ended, waiting, mark = kept
+    try:
+        if ended is not None:
+            decode_ended(ended)
+        if waiting is not None:
+            decode_waiting(waiting)
+        if mark is not None:
+            decode_mark(mark)
+    except msgspec.DecodeError as problem:
+        return f"its record cannot be read: {problem}"
+    if ended is None and waiting is None and mark is None:
+        return "it was taken, but no record tells what became of it"
+    if ended is not None and (waiting is not None or mark is not None):
+        return "it has ended, and it waits to be sent again"
+    if (waiting is None) != (due is None):
+        return "it waits to be sent again, but no time is set for it, or the other way round"
+    return ""
+
+
+async def _check_surplus(reads: Reads, key: str, count: int, findings: Findings) -> None:
+    there = await reads.one("HLEN", key)
+    if there > count:
+        findings["dispatch"].wrong(f"{key}: {there - count} records of intents that are not in the outbox")
+
+

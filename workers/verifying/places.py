@@ -1,0 +1,135 @@
+"""Where a verification looks: one partition of a log, its groups as they stood, and its entries page by
+page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runtime.errors import Unreadable
+from runtime.store.position import look
+from workers.claim_log import fact_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from domain.events import Fact
+    from runtime.answers import Look
+    from runtime.entry import Entry, EntryReader, RawEntry
+    from runtime.store.keys import Keyspace
+    from runtime.store.reads import Reads
+
+PAGE = 500
+"""Entries that are looked at together: one round trip for each kind of question about them."""
+
+EntryId = tuple[int, int]
+
+
+def ordered(entry_id: str | bytes) -> EntryId:
+    """An entry id as two numbers that compare as the log does."""
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    ms, _, number = text.partition("-")
+    return int(ms), int(number or 0)
+
+
+class Standing(NamedTuple):
+    """A group: how far its effects reach, and which entries it parked, so that their effects are missing."""
+
+    look: Look
+    position: EntryId
+    parked: frozenset[str]
+
+    def applied(self, entry: Entry) -> bool:
+        """Are the effects of this entry in the store?"""
+        return ordered(entry.id) <= self.position and entry.id not in self.parked
+
+
+class Place(NamedTuple):
+    """One partition of a log."""
+
+    keyspace: Keyspace
+    partition: int
+    groups: Mapping[str, Standing]
+
+    @property
+    def name(self) -> str:
+        """The stream, as people know it."""
+        return self.keyspace.log(self.partition)
+
+    @property
+    def entries(self) -> int:
+        """How many entries the log holds, as far as its groups saw it."""
+        return max((standing.look.length for standing in self.groups.values()), default=0)
+
+    def applied(self, group: str, entry: Entry) -> bool:
+        """Are the effects of this entry by that group in the store? Not when there is no such group."""
+        standing = self.groups.get(group)
+        return standing is not None and standing.applied(entry)
+
+    def mark(self) -> tuple[object, ...]:
+        """Something that changes when the cluster works on this place."""
+        return tuple((name, one.look.position, one.look.added) for name, one in sorted(self.groups.items()))
+
+
+async def stand(client: Redis, reads: Reads, keyspace: Keyspace, partition: int) -> Place:
+    """Look at one partition of a log and at every group that it ever had."""
+    state = await reads.one("HGETALL", keyspace.state(partition))
+    groups: dict[str, Standing] = {}
+    for field in state:
+        kind, _, group = field.decode().partition(":")
+        if kind != "group":
+            continue
+        seen = await look(client, keyspace, group, partition)
+        parked = [
+            _named(fields)[b"originId"].decode()
+            async for _, fields in reads.stream(keyspace.parked(group, partition))
+        ]
+        groups[group] = Standing(seen, ordered(seen.position), frozenset(parked))
+    return Place(keyspace, partition, groups)
+
+
+def _named(fields: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+async def pages(reads: Reads, key: str, size: int = PAGE) -> AsyncIterator[list[RawEntry]]:
+    """Every entry of a stream in order, a page at a time."""
+    start = "-"
+    while True:
+        rows: list[Any] = await reads.one("XRANGE", key, start, "+", "COUNT", size)
+        if rows:
+            yield [(entry_id, _flat(fields)) for entry_id, fields in rows]
+        if len(rows) < size:
+            return
+        start = f"({rows[-1][0].decode()}"
+
+
+def _flat(fields: Any) -> list[bytes]:
+    return fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair]
+
+
+class Page(NamedTuple):
+    """Consecutive entries of the claim log with the facts that they state; None: a request, or unreadable."""
+
+    entries: list[Entry]
+    facts: list[Fact | None]
+
+
+def read_page(reader: EntryReader, rows: Sequence[RawEntry]) -> tuple[Page, list[str]]:
+    """Decode a page. Returns it with what is wrong with entries that claim to be facts."""
+    entries = [reader.read(row) for row in rows]
+    facts: list[Fact | None] = []
+    wrong: list[str] = []
+    for entry in entries:
+        fact: Fact | None = None
+        if entry.sequence != 0:
+            try:
+                if entry.fault:
+                    raise Unreadable(entry.fault)
+                fact = fact_of(entry)
+            except Unreadable as problem:
+                wrong.append(f"{entry.id}: {problem}")
+        facts.append(fact)
+    return Page(entries, facts), wrong

@@ -1,0 +1,94 @@
+"""Policies and customers: records of logs of their own, each snapshot the fold of its events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from domain.customer import CUSTOMER_EVENTS, evolve_customer
+from domain.policy_events import POLICY_EVENTS, evolve_policy
+from workers.claim_log import SNAPSHOT_BODY
+from workers.keys import CUSTOMER_LOG, POLICY_LOG
+from workers.verifying.places import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.entry import EntryReader
+    from runtime.store.reads import Reads
+    from workers.verifying.places import Place
+    from workers.verifying.report import Findings
+
+
+class Kind(NamedTuple):
+    """A kind of record: how its events are read and folded."""
+
+    decoders: Mapping[str, msgspec.json.Decoder[Any]]
+    evolve: Callable[[Any, Any], Any]
+
+
+def _kind(events: Mapping[str, Any], evolve: Callable[[Any, Any], Any]) -> Kind:
+    return Kind({name: msgspec.json.Decoder(body) for name, body in events.items()}, evolve)
+
+
+KINDS: Mapping[str, Kind] = {
+    POLICY_LOG: _kind(POLICY_EVENTS, evolve_policy),
+    CUSTOMER_LOG: _kind(CUSTOMER_EVENTS, evolve_customer),
+}
+"""Log -> the kind of record that it holds."""
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+AT_ONCE = 500
+
+
+class _Record(msgspec.Struct):
+    value: Any = None
+    ids: list[bytes] = []
+    broken: bool = False
+
+
+async def check_records(reads: Reads, place: Place, reader: EntryReader, findings: Findings) -> int:
+    """Fold one partition of a record log and compare. Returns the number of entries."""
+    kind = KINDS[place.keyspace.spec.name]
+    records: dict[str, _Record] = {}
+    count = 0
+    async for rows in pages(reads, place.name):
+        for row in rows:
+            count += 1
+            entry = reader.read(row)
+            record = records.setdefault(entry.entity, _Record())
+            record.ids.append(entry.id.encode())
+            try:
+                event = kind.decoders[entry.type].decode(entry.data)
+                record.value = kind.evolve(record.value, event)
+            except (KeyError, ValueError) as problem:
+                record.broken = True
+                findings["entries"].wrong(f"{entry.id} on {place.name}: {type(problem).__name__}: {problem}")
+                continue
+            findings["entries"].right()
+            findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
+    names = list(records)
+    for start in range(0, len(names), AT_ONCE):
+        part = {name: records[name] for name in names[start : start + AT_ONCE]}
+        await _compare(reads, place, part, findings)
+    return count
+
+
+async def _compare(
+    reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings
+) -> None:
+    keys = place.keyspace
+    questions: list[tuple[str | int | bytes, ...]] = []
+    for name in records:
+        questions.append(("GET", keys.head(name)))
+        questions.append(("LRANGE", keys.history(name), 0, -1))
+        questions.append(("HGET", keys.snapshot(name), SNAPSHOT_BODY))
+    answers = iter(await reads.many(questions))
+    for name, record in records.items():
+        head, history, body = next(answers), next(answers), next(answers)
+        findings["head"].same(name, str(len(record.ids)).encode(), head)
+        findings["history"].same(name, record.ids, history)
+        if not record.broken:
+            findings["snapshot"].same(f"{name}: {SNAPSHOT_BODY}", _encode(record.value), body)
