@@ -61,11 +61,11 @@ def fatal_when_refused(run: Callable[[Started], Awaitable[None]]) -> Callable[[S
 def seats_intensity(seats: int, backoff: BackoffOptions) -> IntensityOptions:
     """How many failures of runners are too many: more with more seats, never more than one of them can reach.
 
-    An error that hits every seat at once must not look like many faults. 0.7: a single runner that fails at
-    every start reaches 0.7 of its steady level after less than two half-lives.
+    An error that hits every seat at once must not look like many faults. 0.5: a single runner that fails at
+    every start reaches half of its steady level within one half-life.
     """
     options = IntensityOptions()
-    reachable = 0.7 * steady_level(options, backoff.cap_seconds / 2)
+    reachable = 0.5 * steady_level(options, backoff.cap_seconds / 2)
     return IntensityOptions(limit=max(1.0, min(options.limit + 2 * seats, reachable)))
 
 

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from runtime.store.opening import OpenStore
 
 
-CLUSTER_INTENSITY = IntensityOptions(limit=2.0)
-"""Below a fault here lie many tries of the runners: a third one within the half-life is beyond restarts."""
+CLUSTER_INTENSITY = IntensityOptions(limit=2.0, half_life_seconds=300.0)
+"""Runners that give up have tried for half a minute before: these failures come slowly, so they fade slowly."""
 
-HOST_INTENSITY = IntensityOptions(limit=1.2)
-"""A second fault of the whole tree within about 70 s ends the process: its parent begins with a new one. With
-the default limit at every level a runner that never comes up would be restarted for ever."""
+HOST_INTENSITY = IntensityOptions(limit=1.2, half_life_seconds=600.0)
+"""The second fault of the whole tree ends the process: its parent begins with a new one. With the default at
+every level a runner that never comes up would be restarted for ever."""
 
 
 class HostOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,9 +110,7 @@ class Host:
             identity=msgspec.to_builtins(card),
             sections={
                 "supervision": self._tree,
-                "owners": lambda: {
-                    str(seat): owner for seat, owner in sorted(self.membership.owners.items())
-                },
+                "owners": lambda: {str(seat): owner for seat, owner in sorted(self.membership.owners.items())},
                 "processes": lambda: sorted(self.membership.living),
             },
         )
@@ -154,9 +152,7 @@ class Host:
         """Who did not end in time at the last stop."""
         return (*self._supervisor.unstopped(), *self.floor.supervisor.unstopped())
 
-    def _children(
-        self, bus: Bus, keepers: Sequence[ChildSpec], services: Sequence[ChildSpec]
-    ) -> list[ChildSpec]:
+    def _children(self, bus: Bus, keepers: Sequence[ChildSpec], services: Sequence[ChildSpec]) -> list[ChildSpec]:
         floor = self.floor.supervisor
         drain = self._options.serving.stop_seconds + 2.0
         cluster = Supervisor(
@@ -196,7 +192,7 @@ class Host:
 
     def _reachable(self, answered: bool, detail: str) -> None:
         self.progress.store_reachable(answered, detail)
-        self.progress.leases_available(self.membership.reachable)
+        self.progress.leases_available(self.membership.leased)
         if answered:
             self._timed_seats_are_seen()
 

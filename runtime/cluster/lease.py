@@ -87,9 +87,7 @@ class Leases:
             for seat, owner in zip(group, reply[1:], strict=True):
                 owners[seat] = owner.decode()
                 if what == "take" and owners[seat] == self._process:
-                    self._trusted_until[seat] = (
-                        began + self._options.ttl_seconds - self._options.margin_seconds
-                    )
+                    self._trusted_until[seat] = began + self._options.ttl_seconds - self._options.margin_seconds
                 else:
                     self._trusted_until.pop(seat, None)
         return owners

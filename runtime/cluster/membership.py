@@ -68,6 +68,11 @@ class Membership:
         self.living: Mapping[str, ProcessCard] = {}
         self.reachable = False
 
+    @property
+    def leased(self) -> bool:
+        """Have we the lease of every seat that we mean to go on serving, by our own clock?"""
+        return self.reachable and all(self._leases.trusted(seat) for seat in self.held - self._closing.keys())
+
     def stop(self) -> None:
         """Give everything back and leave. Legal at any time, also twice."""
         self._stopping.set()

@@ -66,7 +66,9 @@ FORBIDDEN = [
 ]
 
 ROOMS = ("runtime.supervision", "runtime.store", "runtime.serving", "runtime.cluster")
-JOINERS = ("runtime", "runtime.host", "runtime.fleet", "runtime.testing")
+JOINERS = (
+    "runtime", "runtime.host", "runtime.floor", "runtime.plan", "runtime.sampler", "runtime.fleet", "runtime.testing",
+)  # fmt: skip
 
 FILLS_THE_OPTIONS = ("config", "workers.bootstrap", "workers.cli")
 

@@ -142,9 +142,7 @@ async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_
                 deaths += 1
                 assert deaths < 10, "the killer is never parked"
         looks = await client.looks()
-        assert [look.parked for look in looks] == [
-            2
-        ]  # the killer, and what came after it for the same entity
+        assert [look.parked for look in looks] == [2]  # the killer, and what came after it for the same entity
         client.added = {"T1": 2, "T2": 1, "T3": 2}
         await client.nothing_lost_nothing_twice()
 

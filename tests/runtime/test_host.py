@@ -9,18 +9,18 @@ import aiohttp
 import msgspec
 import pytest
 
-from runtime.backoff import BackoffOptions
+from runtime.backoff import BackoffOptions, ceiling
 from runtime.clock import SystemClock
 from runtime.embedded.server import running_server
 from runtime.errors import LogMismatch, StoreMisused, StoreUnavailable
-from runtime.floor import StoreRefuses, seats_intensity
-from runtime.host import Host
+from runtime.floor import ServingOptions, StoreRefuses, seats_intensity
+from runtime.host import CLUSTER_INTENSITY, HOST_INTENSITY, Host
 from runtime.plan import ActorPlan
 from runtime.serving.ticker import TimedActor
 from runtime.signals import Bus, LeaseChanged, WaitDeclared, WaitEnded
 from runtime.store.clients import Secret, StoreAddress
-from runtime.supervision import AlreadyRunning, GaveUp
-from runtime.supervision.intensity import check_reachable
+from runtime.supervision import AlreadyRunning, GaveUp, IntensityOptions
+from runtime.supervision.intensity import Intensity, check_reachable
 from runtime.supervision.signals import ChildFailed, ChildStarted, StopTimedOut
 from runtime.telemetry.progress import ProgressOptions
 from runtime.testing.startstop import stress
@@ -170,13 +170,32 @@ async def test_a_runner_that_never_comes_up_ends_the_process(store_address: Stor
 
     quick = msgspec.structs.replace(
         QUICK,
-        serving=msgspec.structs.replace(
-            QUICK_SERVING, backoff=BackoffOptions(first_seconds=0.001, cap_seconds=0.01)
-        ),
+        serving=msgspec.structs.replace(QUICK_SERVING, backoff=BackoffOptions(first_seconds=0.001, cap_seconds=0.01)),
     )
     async with running_host(store_address, plan=plan_of(lister(build)), options=quick, wait=False) as one:
         with pytest.raises(GaveUp, match="cannot be built"):
             await asyncio.wait_for(asyncio.shield(one.task), 10)
+
+
+def seconds_to_give_up(limits: Sequence[IntensityOptions], backoff: BackoffOptions) -> float:
+    """How long until the outermost of nested supervisors gives up on a child that fails at once, at mean delays."""
+    inner = seconds_to_give_up(limits[:-1], backoff) if limits[:-1] else 0.0
+    own, level, now, failures = limits[-1], Intensity(), 0.0, Intensity()
+    while now < 3600:
+        now += inner
+        level, failures = level.after_failure(own, now), failures.after_failure(own, now)
+        if level.exceeds(own):
+            return now
+        now += ceiling(backoff, max(1, round(failures.level))) / 2
+    return now
+
+
+@pytest.mark.parametrize("seats", [1, 24])
+def test_with_the_options_as_they_come_a_hopeless_runner_ends_the_process_within_minutes(seats: int) -> None:
+    backoff = ServingOptions().backoff
+    limits = [seats_intensity(seats, backoff), CLUSTER_INTENSITY, HOST_INTENSITY]
+    assert seconds_to_give_up(limits, backoff) < 300
+    assert seconds_to_give_up([limits[0], IntensityOptions(), IntensityOptions()], backoff) >= 3600
 
 
 @pytest.mark.parametrize("seats", [1, 6, 7, 24, 4096])
