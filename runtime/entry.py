@@ -236,3 +236,9 @@ def event_id_of(fields: Sequence[bytes]) -> bytes:
         if fields[position] == b"eventId":
             return fields[position + 1]
     return b""
+
+
+def in_order(entry_id: str) -> tuple[int, int]:
+    """What entry ids are compared by: as text '9-0' would come after '10-0'."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)

@@ -49,6 +49,10 @@ class Link(Protocol):
         """Say durably that one entry runs alone now; False when fenced."""
         ...
 
+    async def halt(self, why: str) -> None:
+        """Halt the partition until an operator resumes it."""
+        ...
+
     async def clear_start(self) -> None:
         """Leave in good order: no death is to be counted."""
         ...

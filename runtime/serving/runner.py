@@ -175,8 +175,13 @@ class Runner:
                     await self._waits.pause(attempt)
                 continue
             except Halted as problem:
+                self._work.trust_the_store()
                 async with self._waits.declared("halted", str(problem)):
                     await self._waits.sleep(self._options.halted_poll_seconds)
+                continue
+            lost = self._work.rolled_back(standing)
+            if lost:
+                await self._halt(f"ROLLED BACK: {self._actor.group}: {lost}")
                 continue
             self._work.reset(standing)
             why = "lost_group" if standing.healed else reason
@@ -184,6 +189,14 @@ class Runner:
                 Resynced(self._actor.name, self._actor.group, self._partition, why, standing.position)
             )
             return
+
+    async def _halt(self, why: str) -> None:
+        """Halt the partition for everybody: what was confirmed is gone, and nothing may be skipped silently."""
+        try:
+            await self._link.halt(why)
+        except StoreUnavailable as problem:
+            async with self._waits.declared("store_away", str(problem)):
+                await self._waits.pause(1)
 
     async def _wait_for_people(self, reason: str, problem: Exception) -> None:
         """Nothing here can go on by itself: say so, and look again after a while."""

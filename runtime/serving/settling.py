@@ -18,6 +18,7 @@ from runtime.answers import (
     Settlement,
     Stopped,
 )
+from runtime.entry import in_order
 from runtime.errors import Conflict, EffectRefused, Halted, RuntimeFault, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -46,6 +47,21 @@ class Settling:
         self.position = ""
         self.retries = 0
         self._last_token = ""
+        self._highest = ""
+
+    def rolled_back(self, position: str) -> str:
+        """Why the store must have been rolled back, when it says less than it has confirmed to us; else ''.
+
+        Asked once per loss: afterwards the store's word counts.
+        """
+        highest, self._highest = self._highest, position
+        if not highest or in_order(position) >= in_order(highest):
+            return ""
+        return f"the store stands at {position}, and it had confirmed {highest}"
+
+    def trust_the_store(self) -> None:
+        """Forget what was confirmed: the partition is halted, and an operator looks before it goes on."""
+        self._highest = ""
 
     def reset(self, position: str, retries: int, token: str) -> None:
         """Work from this position, left by the settle with this token."""
@@ -65,6 +81,7 @@ class Settling:
         if isinstance(answer, Settled):
             self.position, self.retries = answer.position, answer.retries
             self._last_token = token
+            self._highest = self.position
         return answer
 
     async def aside(self, what: Settlement, released: Sequence[tuple[str, str]] = ()) -> None:

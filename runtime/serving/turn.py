@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.answers import Settlement
 from runtime.effects import Append, Effect, Park, Wanted
-from runtime.entry import Entry
+from runtime.entry import Entry, in_order
 from runtime.merging import merge
 from runtime.serving.triage import Plan
 
@@ -91,5 +91,4 @@ def only_parking(entry: Entry, reason: str) -> Turn:
 
 
 def _in_log_order(park: ParkNow) -> tuple[int, int]:
-    ms, _, number = park.entry.id.partition("-")
-    return int(ms), int(number)
+    return in_order(park.entry.id)

@@ -81,6 +81,14 @@ class Work:
         """Remember how many requests of operators wait."""
         self._settling.retries = waiting
 
+    def rolled_back(self, standing: Standing) -> str:
+        """Why the store must have been rolled back; '' when nothing says so."""
+        return self._settling.rolled_back(standing.position)
+
+    def trust_the_store(self) -> None:
+        """The partition is halted: an operator looks before it goes on, and then the store's word counts."""
+        self._settling.trust_the_store()
+
     def reset(self, standing: Standing) -> None:
         """Take what resync found as the truth, and forget everything else."""
         self._settling.reset(standing.position, standing.retries, standing.token)

@@ -69,6 +69,11 @@ class StoreLink:
             self._commands, self._keys, self._group, self._partition, at, entry_id, self._process
         )
 
+    async def halt(self, why: str) -> None:
+        """Halt the partition until an operator resumes it."""
+        names = [self._keys.state(self._partition), self._keys.operations(self._partition)]
+        await functions.call(self._commands, functions.HALT, names, [f"process:{self._process}", why, "found by a runner"])
+
     async def clear_start(self) -> None:
         """Leave in good order: no death is to be counted."""
         await position.clear_start(self._commands, self._keys, self._group, self._partition, self._process)
