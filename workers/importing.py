@@ -1,7 +1,7 @@
 """Puts submissions, and the policies and customers that come with a portfolio, into the logs: many at once.
 
-Idempotent: ids follow from the source, so a file that is imported twice adds nothing. An unknown outcome (the reply was
-lost) is settled by asking again with the same command ids.
+Idempotent: ids follow from the source, so a file that is imported twice adds nothing. An unknown outcome (the
+reply was lost) is settled by asking again with the same command ids.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, time
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from workers.submissions import submit_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from domain.customer import CustomerRegistered
+    from domain.policy_events import PolicyIssued
     from runtime.effects import Append
     from runtime.store.append import AppendAnswer
     from workers.adapters.auto_row import AutoRow
@@ -45,22 +47,42 @@ PATIENCE_SECONDS = 30.0
 """How long an import waits for a store that is away before it gives up."""
 
 _RETRY = BackoffOptions(cap_seconds=2.0)
+T = TypeVar("T")
+
+
+class Record(Protocol):
+    """A customer and the policy of that customer, as they were registered."""
+
+    @property
+    def registered(self) -> CustomerRegistered:
+        """The customer."""
+        ...
+
+    @property
+    def issued(self) -> PolicyIssued:
+        """The policy."""
+        ...
 
 
 class Imported(msgspec.Struct):
-    """What became of a number of submissions."""
+    """What became of a number of submissions. `refused_at`: which of them were refused, counted from 0, in
+    the order of `refused`, which says why.
+    """
 
     added: int = 0
     known: int = 0
     refused: list[str] = []
+    refused_at: list[int] = []
     claim_ids: list[str] = []
 
     def __iadd__(self, other: Imported) -> Imported:
         """Add up."""
         self.added += other.added
         self.known += other.known
-        self.refused = [*self.refused, *other.refused]
-        self.claim_ids = [*self.claim_ids, *other.claim_ids]
+        before = len(self.claim_ids)
+        self.refused.extend(other.refused)
+        self.refused_at.extend(before + place for place in other.refused_at)
+        self.claim_ids.extend(other.claim_ids)
         return self
 
 
@@ -73,11 +95,15 @@ class Importer:
 
     async def portfolio(self, rows: Sequence[AutoRow]) -> Imported:
         """Policies, customers and first notices of loss of some rows of a portfolio."""
-        people = [person_subject(row.registered.customer_id) for row in rows]
-        await asyncio.to_thread(self._app.sealer.prepare, people)
-        records = [unit for row in rows for unit in self._records(row)]
-        await self._append(records)
+        await self.records(rows)
         return await self.submissions([row.submission for row in rows])
+
+    async def records(self, records: Sequence[Record]) -> int:
+        """Customers and their policies without any claim; how many of the two are new."""
+        people = [person_subject(record.registered.customer_id) for record in records]
+        await asyncio.to_thread(self._app.sealer.prepare, people)
+        answers = await self._append([unit for record in records for unit in self._record(record)])
+        return sum(isinstance(answer, Appended) and not answer.repeated for answer in answers)
 
     async def submissions(self, submissions: Sequence[Submission]) -> Imported:
         """First notices of loss; each is registered or met again, or refused with the reason."""
@@ -86,9 +112,10 @@ class Importer:
         await asyncio.to_thread(sealer.prepare, [claim_subject(claim_id) for claim_id in ids])
         units: list[Append] = []
         result = Imported(claim_ids=list(ids))
-        for submission, claim_id in zip(submissions, ids, strict=True):
+        for place, (submission, claim_id) in enumerate(zip(submissions, ids, strict=True)):
             unit = self._notice(submission, claim_id)
             if isinstance(unit, str):
+                result.refused_at.append(place)
                 result.refused.append(f"{submission.source_ref}: {unit}")
             else:
                 units.append(unit)
@@ -113,16 +140,19 @@ class Importer:
         unit, _ = self._app.claim_log.append(None, outcome, Cause(identity, identity, command_id=identity))
         return unit
 
-    def _records(self, row: AutoRow) -> list[Append]:
-        """The policy and the customer of a row; both are registered when the policy begins."""
-        at = datetime.combine(row.registered.registered, time(), UTC)
-        identity = event_id(f"{CUSTOMER_LOG}|{row.registered.customer_id}", 1)
-        subject = person_subject(row.registered.customer_id)
-        context = SealContext(identity, "customer.registered", SCHEMA_VERSION, "sealed", subject)
-        personal = msgspec.json.encode(row.personal).decode()
-        registered = msgspec.structs.replace(row.registered, sealed=self._app.sealer.seal(context, personal))
+    def _record(self, record: Record) -> list[Append]:
+        """The policy and the customer of a record; both are registered when the policy begins."""
+        registered = record.registered
+        at = datetime.combine(registered.registered, time(), UTC)
+        personal: dict[str, str] = getattr(record, "personal", {})
+        if personal:
+            identity = event_id(f"{CUSTOMER_LOG}|{registered.customer_id}", 1)
+            subject = person_subject(registered.customer_id)
+            context = SealContext(identity, "customer.registered", SCHEMA_VERSION, "sealed", subject)
+            sealed = self._app.sealer.seal(context, msgspec.json.encode(personal).decode())
+            registered = msgspec.structs.replace(registered, sealed=sealed)
         return [
-            policy_append(None, 0, row.issued, at, "system:import"),
+            policy_append(None, 0, record.issued, at, "system:import"),
             customer_append(None, 0, registered, at, "system:import"),
         ]
 
@@ -140,7 +170,7 @@ class Importer:
                 await asyncio.sleep(delay(_RETRY, attempt, random.random()))
 
 
-def batches(rows: Iterable[AutoRow], size: int = BATCH) -> Iterable[list[AutoRow]]:
+def batches(rows: Iterable[T], size: int = BATCH) -> Iterable[list[T]]:
     """Cut a stream of rows into batches."""
     source = iter(rows)
     while batch := list(islice(source, size)):

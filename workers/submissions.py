@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
 
 import msgspec
 
@@ -20,7 +20,6 @@ from domain.money import MoneyError, exponent, parse_money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
 
 MAX_LINE_BYTES: Final = 262_144
 """Longest line that is read (256 KiB); a longer one is skipped without being held in memory."""
@@ -115,7 +114,15 @@ def encode(submission: Submission) -> bytes:
     return _ENCODER.encode(submission)
 
 
-def read_json_lines(stream: BinaryIO) -> Iterator[Notice | BadLine]:
+class LineSource(Protocol):
+    """A binary file, as far as it is used here."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """The next line, or `limit` bytes of it; b'' at the end."""
+        ...
+
+
+def read_json_lines(stream: LineSource) -> Iterator[Notice | BadLine]:
     """Every line of the stream that is not blank, usable or not, in order."""
     for number, raw in _lines(stream):
         if raw is None:
@@ -216,7 +223,7 @@ def submit_command(
     )
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def _lines(stream: LineSource) -> Iterator[tuple[int, bytes | None]]:
     """Numbered lines; None for one that is too long, of which never more than the maximum is held."""
     number = 0
     while raw := stream.readline(MAX_LINE_BYTES + 1):

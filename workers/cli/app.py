@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli import (
+    claim,
     connection_commands,
     demo,
     doctor_command,
     errors,
     halt_commands,
+    lab,
     monitor_command,
     parked_commands,
     run_command,
     status_commands,
+    submit,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
 
@@ -50,6 +53,9 @@ _GROUPS = (
     halt_commands.add_to,
     doctor_command.add_to,
     connection_commands.add_to,
+    claim.add_to,
+    submit.add_to,
+    lab.add_to,
 )
 """Each adds its commands."""
 

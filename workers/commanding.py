@@ -1,0 +1,125 @@
+"""A command of a person, carried out: load the claim, decide, append under the version that the decision saw.
+
+Two people who decide at once get one winner: the other's command is decided again on the claim as it is
+then, and is carried out or refused on that. A reply that was lost is asked for again with the same command
+id, never done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from domain.claim_record import Claim
+from domain.context import Context
+from domain.deciding import decide
+from domain.outcome import Accepted, Refused
+from domain.privacy import subjects_of
+from runtime.backoff import BackoffOptions, delay
+from runtime.errors import Conflict, StoreUnavailable
+from runtime.store.append import Appended
+from workers.claim_log import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from domain.bodies.base import Actor
+    from domain.commands import Command
+    from runtime.effects import Append
+    from runtime.store.append import AppendAnswer
+    from workers.application import Application
+
+MOST_CONFLICTS = 50
+"""Decisions on one command before it is given up: each lost one means that somebody else wrote in between."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a command asks again while the store is away or its answer was lost; people wait for it."""
+
+_RETRY = BackoffOptions(cap_seconds=1.0)
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A command that was carried out: the claim after it, its facts by type, where they stand in the log.
+
+    `repeated`: it had been carried out before (the same command id), and this is the first answer.
+    """
+
+    claim: Claim
+    event_types: tuple[str, ...]
+    entry_ids: tuple[str, ...]
+    repeated: bool = False
+
+
+class Commander:
+    """Carries out commands on the claims of one application."""
+
+    def __init__(self, app: Application) -> None:
+        """`app` is open."""
+        self._app = app
+
+    async def issue(
+        self,
+        claim_id: str,
+        wanted: Command | Callable[[Claim | None], Command],
+        actor: Actor,
+        *,
+        command_id: str = "",
+    ) -> Issued | Refused:
+        """Carry out one command. `wanted` may depend on the claim: then it is made anew for every decision.
+
+        Raises store faults when the store stays away, `Conflict` when others win `MOST_CONFLICTS` times.
+        """
+        identity = command_id or uuid4().hex
+        for _ in range(MOST_CONFLICTS):
+            claim = (await self._app.claims.read([claim_id]))[0]
+            command = wanted(claim) if callable(wanted) else wanted
+            outcome = decide(claim, command, await self._context(claim, command, actor))
+            if isinstance(outcome, Refused):
+                return outcome
+            if not outcome.facts:
+                return Issued(outcome.claim, (), ())
+            await self._prepare_keys(claim_id, outcome)
+            unit, after = self._app.claim_log.append(claim, outcome, Cause(identity, identity, command_id=identity))
+            answer = await self._append(unit)
+            if isinstance(answer, Appended):
+                return Issued(after, tuple(fact.type for fact in outcome.facts), answer.ids, answer.repeated)
+        raise Conflict(f"{claim_id} was changed by others {MOST_CONFLICTS} times in a row: try again")
+
+    async def _context(self, claim: Claim | None, command: Command, actor: Actor) -> Context:
+        """What the decision may know: the policy and the payee of the claim (or of the notice)."""
+        notice = claim.notice if claim is not None else command
+        number, claimant = getattr(notice, "policy_number", ""), getattr(notice, "claimant_id", "")
+        policies = await self._app.policies.find([number] if number else [])
+        payees = await self._app.payees.find([claimant] if claimant else [])
+        timing = self._app.timing
+        return Context(
+            now=timing.after(claim.updated_at) if claim is not None else self._app.clock.now(),
+            actor=actor,
+            policy=policies.get(number),
+            lookups=2,  # the book is the record itself: there is no view that could be stale
+            payee=payees.get(claimant),
+            rules=self._app.rules,
+        )
+
+    async def _prepare_keys(self, claim_id: str, accepted: Accepted) -> None:
+        """Fetch or make the keys of the subjects at once, off the loop: sealing then waits for nothing."""
+        subjects = {subject for fact in accepted.facts for subject in subjects_of(fact.type, claim_id, fact.body)}
+        if subjects:
+            await asyncio.to_thread(self._app.sealer.prepare, sorted(subjects))
+
+    async def _append(self, unit: Append) -> AppendAnswer:
+        """Append; while the store is away or its answer was lost, ask again under the same command id."""
+        attempt = 0
+        deadline = self._app.clock.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._app.store.appender.append(unit)
+            except StoreUnavailable:
+                attempt += 1
+                if self._app.clock.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(delay(_RETRY, attempt, random.random()))
