@@ -109,9 +109,7 @@ def _no_longer_owed(claim: Claim, item: str) -> Changes:
     request = claim.request
     if request is None or item not in request.outstanding:
         return {}
-    return {
-        "request": replace(request, outstanding=tuple(name for name in request.outstanding if name != item))
-    }
+    return {"request": replace(request, outstanding=tuple(name for name in request.outstanding if name != item))}
 
 
 def _information_requested(claim: Claim, body: handling.InformationRequested, at: datetime) -> Changes:

@@ -42,9 +42,7 @@ def head(entries: Iterable[tuple[bytes, Sequence[bytes]]], previous: bytes = GEN
     return previous
 
 
-def first_broken(
-    entries: Iterable[tuple[bytes, Sequence[bytes], bytes]], previous: bytes = GENESIS
-) -> Broken | None:
+def first_broken(entries: Iterable[tuple[bytes, Sequence[bytes], bytes]], previous: bytes = GENESIS) -> Broken | None:
     """Verify (entry id, fields, recorded link) in order; the first that does not fit, or None."""
     for entry_id, fields, recorded in entries:
         expected = link(previous, entry_id, fields)

@@ -119,17 +119,13 @@ def fitting_row(claim: Claim, event: str, body: Body, at: datetime) -> Row | Non
     return row_for(claim.state, event, replace(claim, **_APPLIERS[event](claim, body, at)), body)
 
 
-def _clocks_after(
-    clocks: dict[str, Clock], changes: tuple[ClockChange, ...], at: datetime
-) -> dict[str, Clock]:
+def _clocks_after(clocks: dict[str, Clock], changes: tuple[ClockChange, ...], at: datetime) -> dict[str, Clock]:
     after = dict(clocks)
     for change in changes:
         name = change.clock
         known = after.get(name)
         if change.op == "start" and change.due is not None:
-            after[name] = Clock(
-                cycle=change.cycle, status="running", started=at, due=change.due, warn=change.warn
-            )
+            after[name] = Clock(cycle=change.cycle, status="running", started=at, due=change.due, warn=change.warn)
         elif known is not None:
             after[name] = _changed(known, change, at)
     return after

@@ -1,8 +1,8 @@
 """What somebody wants: one tagged struct per command of the state table, and the few beside it.
 
 A command says what; who says it is `Context.actor`. Amounts are `Money`; sealed values are opaque strings.
-`ROLES` says who may ask for what; a command that is not allowed is answered NOT_ALLOWED, whatever the
-state.
+`roles.ROLES`
+says who may ask for what.
 """
 
 from __future__ import annotations
@@ -363,54 +363,3 @@ AnyCommand = (
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in Command.__subclasses__()}
 """Name -> command."""
-
-_MACHINE = ("system",)
-_SENIORS = ("senior_adjuster", "claims_manager", "committee")
-_ADJUSTERS = ("adjuster_i", "adjuster_ii", *_SENIORS)
-_MANAGERS = ("claims_manager", "committee")
-_CLAIMANTS = ("claimant", "representative")
-_REPORTERS = (*_CLAIMANTS, "insured", "broker", "provider", "fnol")
-_BANK = ("payments", "bank")
-
-ROLES: dict[type[Command], frozenset[str]] = {
-    SubmitClaim: frozenset((*_REPORTERS, *_ADJUSTERS, *_MACHINE)),
-    AcknowledgeClaim: frozenset((*_MACHINE, *_ADJUSTERS)),
-    ValidateClaim: frozenset(_MACHINE),
-    MarkDuplicate: frozenset(_SENIORS),
-    ClearDuplicate: frozenset(_ADJUSTERS),
-    AssignClaim: frozenset((*_MACHINE, "supervisor", *_MANAGERS)),
-    ReassignClaim: frozenset((*_MACHINE, "supervisor", *_MANAGERS)),
-    UploadDocument: frozenset((*_REPORTERS, *_ADJUSTERS, *_MACHINE)),
-    WaiveDocument: frozenset(_ADJUSTERS),
-    RequestInformation: frozenset((*_ADJUSTERS, "appeal_reviewer", "siu")),
-    CompleteInformation: frozenset((*_MACHINE, *_ADJUSTERS)),
-    StartInvestigation: frozenset(_ADJUSTERS),
-    CompleteInvestigation: frozenset(_ADJUSTERS),
-    ReferToSIU: frozenset(("adjuster_ii", *_SENIORS, *_MACHINE)),
-    CloseSIU: frozenset(("siu",)),
-    SetReserve: frozenset((*_ADJUSTERS, *_MACHINE)),
-    ProposeDecision: frozenset(_ADJUSTERS),
-    ReturnProposal: frozenset(_ADJUSTERS),
-    ApproveClaim: frozenset((*_ADJUSTERS, *_MACHINE)),
-    RejectClaim: frozenset((*_ADJUSTERS, *_MACHINE)),
-    FileAppeal: frozenset((*_CLAIMANTS, "insured", "provider", "broker", *_ADJUSTERS)),
-    DecideAppeal: frozenset(("appeal_reviewer", *_SENIORS)),
-    InitiatePayment: frozenset((*_MACHINE, *_BANK, *_ADJUSTERS)),
-    RetryPayment: frozenset((*_MACHINE, *_BANK, *_ADJUSTERS)),
-    ConfirmPayment: frozenset((*_MACHINE, *_BANK)),
-    FailPayment: frozenset((*_MACHINE, *_BANK)),
-    ReversePayment: frozenset((*_MACHINE, *_BANK, *_MANAGERS)),
-    RescindDecision: frozenset(_MANAGERS),
-    RecordRecovery: frozenset(("recovery", *_SENIORS)),
-    WithdrawClaim: frozenset((*_CLAIMANTS, "insured", *_SENIORS)),
-    CloseClaim: frozenset((*_MACHINE, *_ADJUSTERS)),
-    ReopenClaim: frozenset(("supervisor", *_MANAGERS)),
-    SendStatusLetter: frozenset(("notifier", *_MACHINE, *_ADJUSTERS)),
-    AddNote: frozenset((*_ADJUSTERS, "supervisor", "siu", "appeal_reviewer", "recovery", *_MACHINE)),
-    RecordOverride: frozenset((*_MANAGERS, "supervisor")),
-    PlaceLegalHold: frozenset(("legal", "compliance", *_MANAGERS)),
-    ReleaseLegalHold: frozenset(("legal", "compliance", *_MANAGERS)),
-    FireTimer: frozenset(("timekeeper", *_MACHINE)),
-}
-"""Who may ask for what (the column "by" of the state table). FileAppeal by others than the claimant is
-allowed here and judged by G14, which names the representative's mandate."""

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 from domain import commands as c
 from domain.claim import fitting_row
-from domain.commands import ROLES, Command
 from domain.decisions import approving, ending, handling, intake, paying, timers
 from domain.decisions.draft import Draft
 from domain.decisions.step import Problem, Step
 from domain.events import TYPE_OF
 from domain.guards import first_refusal
 from domain.outcome import Accepted, Refused
+from domain.roles import ROLES
 from domain.situation import Situation
 from domain.transitions import EVENT_TYPES, commands_from, rows_for
 
 if TYPE_CHECKING:
     from domain.bodies.base import Body
     from domain.claim_record import Claim
+    from domain.commands import Command
     from domain.context import Context
     from domain.outcome import Code
     from domain.transitions import Row
@@ -34,9 +35,7 @@ __all__ = ["STEPS", "Accepted", "Refused", "decide"]
 STEPS: dict[type[Command], Step] = {
     c.AcknowledgeClaim: Step("claim.acknowledged", intake.acknowledged),
     c.ValidateClaim: Step("claim.validated", intake.validate),
-    c.MarkDuplicate: Step(
-        "claim.duplicate.confirmed", intake.duplicate_confirmed, before=handling.release_reserve
-    ),
+    c.MarkDuplicate: Step("claim.duplicate.confirmed", intake.duplicate_confirmed, before=handling.release_reserve),
     c.ClearDuplicate: Step("claim.duplicate.cleared", intake.duplicate_cleared),
     c.AssignClaim: Step("claim.assigned", handling.assign),
     c.ReassignClaim: Step("claim.reassigned", handling.reassign),
@@ -65,9 +64,7 @@ STEPS: dict[type[Command], Step] = {
     ),
     c.FailPayment: Step("claim.payment.failed", paying.failed, match=paying.failure_fits),
     c.ReversePayment: Step("claim.payment.reversed", paying.reversed_, match=paying.reversal_fits),
-    c.RescindDecision: Step(
-        "claim.decision.rescinded", approving.rescinded, after=approving.owner_after_rescission
-    ),
+    c.RescindDecision: Step("claim.decision.rescinded", approving.rescinded, after=approving.owner_after_rescission),
     c.RecordRecovery: Step("claim.recovery.recorded", paying.recovery_recorded),
     c.WithdrawClaim: Step("claim.withdrawn", ending.withdrawn, before=handling.release_reserve),
     c.CloseClaim: Step("claim.closed", ending.close, before=handling.release_reserve),
@@ -189,10 +186,7 @@ def _instead(claim: Claim, command: Command, context: Context, refused: Refused)
     if not isinstance(command, c.ApproveClaim) or refused.guard != "G10":
         return None
     body = approving.escalated(claim, command, context)
-    if (
-        body is None
-        or first_refusal(("G08", "G09", "G12"), Situation(claim, command, context, body)) is not None
-    ):
+    if body is None or first_refusal(("G08", "G09", "G12"), Situation(claim, command, context, body)) is not None:
         return None
     return body
 

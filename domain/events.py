@@ -165,9 +165,7 @@ class UnknownEvent(ValueError):
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(body) for name, body in EVENTS.items()
-}
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(body) for name, body in EVENTS.items()}
 
 
 def encode_body(body: Body) -> bytes:

@@ -51,9 +51,7 @@ def _amounts(notice: ClaimSubmitted) -> str | None:
     total = 0
     for item in notice.items:
         if item.claimed.currency != notice.claimed.currency:
-            return (
-                f"item {item.item_id} is in {item.claimed.currency}, the claim in {notice.claimed.currency}"
-            )
+            return f"item {item.item_id} is in {item.claimed.currency}, the claim in {notice.claimed.currency}"
         if item.claimed.minor < 0:
             return f"item {item.item_id} claims less than nothing: {item.claimed}"
         total += item.claimed.minor

@@ -76,7 +76,5 @@ def g07(situation: Situation) -> str | None:
     for candidate in body.candidates:
         if candidate.adjuster_id == body.adjuster_id:
             refused = candidate.refused_by
-            return (
-                f"{body.adjuster_id} cannot take the claim: {refused.replace('_', ' ')}" if refused else None
-            )
+            return f"{body.adjuster_id} cannot take the claim: {refused.replace('_', ' ')}" if refused else None
     return f"{body.adjuster_id} is not on the roster (version {body.roster_version})"

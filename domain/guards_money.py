@@ -48,11 +48,7 @@ def missing_authority(role: str, line: str, currency: str, minor: int, kind: str
 def _may_reverse(situation: Situation) -> str | None:
     """A return by the bank is a fact; a void or stop by a person needs a manager."""
     actor, body = situation.context.actor, situation.body
-    if (
-        isinstance(body, paying.PaymentReversed)
-        and body.provider_ref
-        and actor.role in ("system", "payments", "bank")
-    ):
+    if isinstance(body, paying.PaymentReversed) and body.provider_ref and actor.role in ("system", "payments", "bank"):
         return None
     if actor.role in ("claims_manager", "committee"):
         return None

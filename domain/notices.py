@@ -71,15 +71,11 @@ class Intent(msgspec.Struct, frozen=True, rename="camel"):
     restricted: bool = False
 
 
-def _t(
-    template: str, audience: Audience, fields: str = "", when: Callable[[Any], bool] | None = None
-) -> Template:
+def _t(template: str, audience: Audience, fields: str = "", when: Callable[[Any], bool] | None = None) -> Template:
     return Template(template, audience, tuple(fields.split()), when)
 
 
-def _r(
-    template: str, audience: Audience, fields: str = "", when: Callable[[Any], bool] | None = None
-) -> Template:
+def _r(template: str, audience: Audience, fields: str = "", when: Callable[[Any], bool] | None = None) -> Template:
     return Template(template, audience, tuple(fields.split()), when, restricted=True)
 
 
@@ -132,9 +128,7 @@ MATRIX: dict[str, tuple[Template, ...]] = {
         _r("supervisor.investigation", "supervisor", "phase scope finding"),
     ),
     "claim.status.notified": (_t("claimant.status_letter", "claimant", "letter reason extendsUntil"),),
-    "claim.approval.requested": (
-        _r("supervisor.approval_needed", "supervisor", "approvedNet proposerId roleNeeded"),
-    ),
+    "claim.approval.requested": (_r("supervisor.approval_needed", "supervisor", "approvedNet proposerId roleNeeded"),),
     "claim.approval.returned": (_r("adjuster.returned", "adjuster", "approverId reason"),),
     "claim.approved": (
         _t(
@@ -252,11 +246,7 @@ def _fields(template: Template, body: Body) -> dict[str, Any]:
     if not template.fields:
         return {}
     names = _wire_names(type(body))
-    return {
-        key: value
-        for key in template.fields
-        if (value := getattr(body, names[key], None)) not in (None, "", ())
-    }
+    return {key: value for key in template.fields if (value := getattr(body, names[key], None)) not in (None, "", ())}
 
 
 _NAMES: dict[type[Body], dict[str, str]] = {

@@ -99,9 +99,7 @@ def flags(claim: Claim, context: Context) -> RedFlags:
     return red_flags(facts)
 
 
-def adjudicated(
-    claim: Claim, context: Context, assessments: Sequence[ItemAssessment] = ()
-) -> Adjudication | None:
+def adjudicated(claim: Claim, context: Context, assessments: Sequence[ItemAssessment] = ()) -> Adjudication | None:
     """What the policy pays for the claim; None without terms in the claim's currency."""
     version = terms(claim, context)
     if version is None:

@@ -227,9 +227,7 @@ def _document(request: _Request) -> Wish | Rejected:
     document_id = request.text("documentId")
     kind = request.text("documentType")
     if not document_id or not kind:
-        return _invalid(
-            *(["Document ID is required"] if not document_id else []), *_if(not kind, "Document type")
-        )
+        return _invalid(*(["Document ID is required"] if not document_id else []), *_if(not kind, "Document type"))
     command = c.UploadDocument(document_id=document_id, kind=kind, name=request.text("documentName"))
     by = request.text("uploadedBy") or "customer"
     return Wish(command, Actor(id=by, role="claimant"), request.at)
@@ -258,9 +256,7 @@ def _rejection(request: _Request) -> Wish | Rejected:
         reasons.append(f"Rejection reason must be one of {', '.join(REASON_CODES)}")
     if reasons:
         return _invalid(*reasons)
-    command = c.RejectClaim(
-        reason_codes=(code,), provisions=(PROVISIONS[code],), appeal_text_id="appeal.denial.1"
-    )
+    command = c.RejectClaim(reason_codes=(code,), provisions=(PROVISIONS[code],), appeal_text_id="appeal.denial.1")
     return Wish(command, Actor(id=by, role=request.role_of(by)), request.at)
 
 

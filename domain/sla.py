@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from domain.bodies import deciding, ending, handling, intake, paying
+from domain.bodies import handling, intake
 from domain.bodies.base import Body, ClockChange
 from domain.calendar import Calendar, add_business_days, add_business_hours
 from domain.portrait_notice import tier_of
 from domain.sla_profiles import ROWS, ClockRow
+from domain.sla_steps import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from domain.claim_record import Claim
     from domain.facets import Clock
@@ -106,130 +107,6 @@ def _end_of_period(received: date, days: int, business: bool, calendar: Calendar
     return datetime.combine(last + timedelta(days=1), time(0), zone).astimezone(UTC)
 
 
-Step = tuple[str, str]
-"""What a fact means for a clock: (start | stop | pause | resume | extend, clock name)."""
-
-
-def _on_submitted(claim: Claim | None, body: intake.ClaimSubmitted) -> tuple[Step, ...]:
-    return (("start", "acknowledge"),)
-
-
-def _on_acknowledged(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("stop", "acknowledge"),)
-
-
-def _on_validated(claim: Claim, body: intake.ClaimValidated) -> tuple[Step, ...]:
-    missing = [name for name in body.required_documents if name not in claim.documents]
-    complete = not missing and claim.proof_of_loss
-    return (("start", "assign"), ("ensure", "decide")) if complete else (("start", "assign"),)
-
-
-def _on_assigned(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("stop", "assign"), ("start", "contact"))
-
-
-def _on_document(claim: Claim, body: handling.DocumentUploaded | handling.DocumentWaived) -> tuple[Step, ...]:
-    undecided = claim.decision.kind == "none"
-    return (("ensure", "decide"),) if body.complete and undecided else ()
-
-
-def _on_information_requested(claim: Claim, body: handling.InformationRequested) -> tuple[Step, ...]:
-    if body.owed_by != "claimant":
-        return (("stop", "contact"), ("ensure", "letter"))
-    return (("stop", "contact"), ("pause", "decide"))
-
-
-def _on_information_completed(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("resume", "decide"), ("ensure", "decide"))
-
-
-def _on_investigated(claim: Claim, body: handling.Investigated) -> tuple[Step, ...]:
-    return (("ensure", "letter"),) if body.phase == "started" else (("stop", "letter"),)
-
-
-def _on_status_letter(claim: Claim, body: handling.StatusNotified) -> tuple[Step, ...]:
-    extend: tuple[Step, ...] = (("extend", "decide"),) if body.extends_until is not None else ()
-    undecided = claim.decision.kind == "none" and claim.state not in ("SUBMITTED", "VALIDATED")
-    again: tuple[Step, ...] = (("start", "letter"),) if undecided else ()
-    return (("stop", "contact"), ("stop", "letter"), *extend, *again)
-
-
-def _on_note(claim: Claim, body: handling.NoteAdded) -> tuple[Step, ...]:
-    return (("stop", "contact"),) if body.kind == "contact" else ()
-
-
-_DECIDED: tuple[Step, ...] = (("stop", "assign"), ("stop", "contact"), ("stop", "decide"), ("stop", "letter"))
-
-
-def _on_approved(claim: Claim, body: deciding.ClaimApproved) -> tuple[Step, ...]:
-    owed = body.approved_net.minor > claim.paid
-    return (*_DECIDED, ("start", "pay")) if owed else _DECIDED
-
-
-def _on_rejected(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return _DECIDED
-
-
-def _on_undone(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("stop", "pay"), ("start", "decide"))
-
-
-def _on_appeal_filed(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("start", "appeal"),)
-
-
-def _on_appeal_decided(claim: Claim, body: deciding.AppealDecided) -> tuple[Step, ...]:
-    again: tuple[Step, ...] = (("start", "decide"),) if body.outcome == "overturned" else ()
-    return (("stop", "appeal"), *again)
-
-
-def _on_paid(claim: Claim, body: paying.PaymentCompleted) -> tuple[Step, ...]:
-    return (("stop", "pay"),) if body.balance.minor == 0 else ()
-
-
-def _on_reversed(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("start", "pay"),)
-
-
-def _on_ended(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("stop", "*"),)
-
-
-def _on_reopened(claim: Claim, body: Body) -> tuple[Step, ...]:
-    decide: tuple[Step, ...] = (("start", "decide"),) if claim.proof_of_loss else ()
-    return (("stop", "*"), ("start", "assign"), *decide)
-
-
-STEPS: dict[type[Body], Callable[..., tuple[Step, ...]]] = {
-    intake.ClaimSubmitted: _on_submitted,
-    intake.ClaimAcknowledged: _on_acknowledged,
-    intake.ClaimValidated: _on_validated,
-    intake.DuplicateConfirmed: _on_ended,
-    handling.ClaimAssigned: _on_assigned,
-    handling.DocumentUploaded: _on_document,
-    handling.DocumentWaived: _on_document,
-    handling.InformationRequested: _on_information_requested,
-    handling.InformationCompleted: _on_information_completed,
-    handling.Investigated: _on_investigated,
-    handling.SiuReferred: lambda claim, body: (("ensure", "letter"),),
-    handling.StatusNotified: _on_status_letter,
-    handling.NoteAdded: _on_note,
-    deciding.ClaimApproved: _on_approved,
-    deciding.ClaimRejected: _on_rejected,
-    deciding.DecisionRescinded: _on_undone,
-    deciding.AppealFiled: _on_appeal_filed,
-    deciding.AppealDecided: _on_appeal_decided,
-    paying.PaymentCompleted: _on_paid,
-    paying.PaymentReversed: _on_reversed,
-    ending.ClaimClosed: _on_ended,
-    ending.ClaimWithdrawn: _on_ended,
-    ending.ClaimReopened: _on_reopened,
-}
-"""Body -> what it means for clocks. `start` begins a new cycle, `ensure` begins one only when none is
-active.
-"""
-
-
 def changes(
     claim: Claim | None, notice: intake.ClaimSubmitted, body: Body, at: datetime, book: SlaBook, zone: tzinfo
 ) -> tuple[ClockChange, ...]:
@@ -286,18 +163,12 @@ _NO_HOLIDAYS = Calendar()
 
 def _length(row: ClockRow, jurisdiction: str, at: datetime, book: SlaBook) -> int:
     for order in book.overrides:
-        if (
-            order.jurisdiction == jurisdiction
-            and order.clock == row.clock
-            and order.first <= at.date() <= order.last
-        ):
+        if order.jurisdiction == jurisdiction and order.clock == row.clock and order.first <= at.date() <= order.last:
             return order.length
     return row.length
 
 
-def _others(
-    clocks: Mapping[str, Clock], ops: Mapping[str, str], at: datetime, body: Body
-) -> list[ClockChange]:
+def _others(clocks: Mapping[str, Clock], ops: Mapping[str, str], at: datetime, body: Body) -> list[ClockChange]:
     """Stop, pause, resume, extend: one pass over the clocks that are not stopped."""
     found = []
     everything = ops.get("*")
@@ -325,9 +196,7 @@ def _other(op: str, key: str, clock: Clock, at: datetime, body: Body) -> ClockCh
 
 def overdue(claim: Claim, now: datetime) -> list[tuple[str, Clock]]:
     """The clocks that run and whose time is over, earliest first: each owes one breach."""
-    late = [
-        (key, clock) for key, clock in claim.clocks.items() if clock.status == "running" and clock.due < now
-    ]
+    late = [(key, clock) for key, clock in claim.clocks.items() if clock.status == "running" and clock.due < now]
     if len(late) > 1:
         late.sort(key=lambda pair: (pair[1].due, pair[0]))
     return late

@@ -161,9 +161,7 @@ def _submitted(found: Delta, fact: Fact, body: intake.ClaimSubmitted, day: str) 
     _cycle(found, day, "loss_reported", seconds)
 
 
-def _assigned(
-    found: Delta, fact: Fact, body: handling.ClaimAssigned | handling.ClaimReassigned, day: str
-) -> None:
+def _assigned(found: Delta, fact: Fact, body: handling.ClaimAssigned | handling.ClaimReassigned, day: str) -> None:
     if isinstance(body, handling.ClaimReassigned):
         found.count(("kpi", "daily", day), "reassigned")
         if body.previous_adjuster_id:

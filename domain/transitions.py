@@ -127,9 +127,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(_S.AWAITING_INFORMATION, "closed", _S.CLOSED, "CloseClaim", "G17", "outcome=inactive"),
     _row(_S.ASSIGNED, "investigated", _S.UNDER_INVESTIGATION, "StartInvestigation", "", "phase=started"),
-    _row(
-        _S.UNDER_INVESTIGATION, "investigated", _S.ASSIGNED, "CompleteInvestigation", "G09", "phase=completed"
-    ),
+    _row(_S.UNDER_INVESTIGATION, "investigated", _S.ASSIGNED, "CompleteInvestigation", "G09", "phase=completed"),
     _row((_S.ASSIGNED, _S.UNDER_INVESTIGATION), "siu.referred", _S.UNDER_INVESTIGATION, "ReferToSIU"),
     _row(_S.UNDER_INVESTIGATION, "siu.concluded", None, "CloseSIU"),
     _row(OPEN, "reserve.changed", None, "SetReserve", "G10"),

@@ -11,7 +11,7 @@ import msgspec
 class Actor(msgspec.Struct, frozen=True, rename="camel"):
     """Who did it: an opaque id and the role in which it was done.
 
-    Deciding roles are those of `authority.Role`; the others are in `commands.ROLES`.
+    Deciding roles are those of `authority.Role`; the others are in `roles.ROLES`.
     """
 
     id: str

@@ -53,9 +53,7 @@ def assess(
 
 def _no_terms(claim: Claim, context: Context) -> Problem:
     """There is nothing to adjudicate under: guard G03 in its own words."""
-    codes = (
-        ", ".join(in_force_failures(portrait.cover(claim, context))) or "the policy is in another currency"
-    )
+    codes = ", ".join(in_force_failures(portrait.cover(claim, context))) or "the policy is in another currency"
     day = claim.notice.loss_date
     return Problem("GUARD_FAILED", f"no policy version was in force on the loss date {day}: {codes}", "G03")
 
@@ -93,9 +91,7 @@ def _cut(
 _ZERO = Money(0, "")
 
 
-def approved(
-    claim: Claim, found: Adjudication, context: Context, *, straight_through: bool = False
-) -> ClaimApproved:
+def approved(claim: Claim, found: Adjudication, context: Context, *, straight_through: bool = False) -> ClaimApproved:
     """The approval as a fact, with its lines, authority and derived keys."""
     notice, actor = claim.notice, context.actor
     version = portrait.terms(claim, context)
@@ -242,9 +238,7 @@ def reject(claim: Claim, command: commands.RejectClaim, context: Context) -> Bod
     codes, provisions = command.reason_codes, command.provisions
     if claim.proposal is not None and claim.proposal.kind == "denied":
         codes, provisions = codes or claim.proposal.reason_codes, provisions or claim.proposal.provisions
-    return rejection(
-        claim, context, codes, provisions, command.appeal_text_id, clerical=actor.role == "system"
-    )
+    return rejection(claim, context, codes, provisions, command.appeal_text_id, clerical=actor.role == "system")
 
 
 def rescinded(claim: Claim, command: commands.RescindDecision, context: Context) -> Body | Problem:

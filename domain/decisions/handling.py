@@ -124,9 +124,7 @@ def give_owner(draft: Draft, reason: str, barred: frozenset[str] = frozenset()) 
         draft.emit(reassigned_to(claim, found, reason), actor=SYSTEM)
 
 
-def information_requested(
-    claim: Claim, command: commands.RequestInformation, context: Context
-) -> Body | Problem:
+def information_requested(claim: Claim, command: commands.RequestInformation, context: Context) -> Body | Problem:
     """`RequestInformation`: items, who owes them, reminders when it is the claimant."""
     if not command.items:
         return Problem("INVALID", "items: say what is needed")
@@ -139,24 +137,18 @@ def information_requested(
         resume_state=claim.state,
         due_by=now + timedelta(days=rules.reminder_days[-1]) if rules.reminder_days else last,
         message=command.message,
-        reminders_at=tuple(now + timedelta(days=days) for days in rules.reminder_days)
-        if from_claimant
-        else (),
+        reminders_at=tuple(now + timedelta(days=days) for days in rules.reminder_days) if from_claimant else (),
         inactive_at=last if from_claimant else None,
     )
 
 
-def information_completed(
-    claim: Claim, command: commands.CompleteInformation, context: Context
-) -> Body | Problem:
+def information_completed(claim: Claim, command: commands.CompleteInformation, context: Context) -> Body | Problem:
     """`CompleteInformation`: back to where the claim was."""
     resume = claim.request.resume_state if claim.request is not None else ""
     return InformationCompleted(resume_state=resume)
 
 
-def investigation_started(
-    claim: Claim, command: commands.StartInvestigation, context: Context
-) -> Body | Problem:
+def investigation_started(claim: Claim, command: commands.StartInvestigation, context: Context) -> Body | Problem:
     """`StartInvestigation`."""
     return Investigated(
         phase="started",
@@ -167,9 +159,7 @@ def investigation_started(
     )
 
 
-def investigation_completed(
-    claim: Claim, command: commands.CompleteInvestigation, context: Context
-) -> Body | Problem:
+def investigation_completed(claim: Claim, command: commands.CompleteInvestigation, context: Context) -> Body | Problem:
     """`CompleteInvestigation`, with its finding."""
     if not command.finding:
         return Problem("INVALID", "finding: say what was found")
@@ -197,9 +187,7 @@ def siu_concluded(claim: Claim, command: commands.CloseSIU, context: Context) ->
     return SiuConcluded(outcome=command.outcome, finding=command.finding)
 
 
-def reserve_to(
-    claim: Claim, indemnity: int, expense: int, reason: str, rule_version: str = ""
-) -> ReserveChanged:
+def reserve_to(claim: Claim, indemnity: int, expense: int, reason: str, rule_version: str = "") -> ReserveChanged:
     """The reserve as it shall be (minor units)."""
     before = claim.reserve
     return ReserveChanged(

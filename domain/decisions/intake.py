@@ -135,9 +135,7 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
 def duplicate_cleared(claim: Claim, command: commands.ClearDuplicate, context: Context) -> Body | Problem:
     """`ClearDuplicate`: there must be a suspicion."""
     if claim.duplicate.status != "suspected":
-        return Problem(
-            "WRONG_STATE", f"no suspicion to clear: the duplicate facet is {claim.duplicate.status}"
-        )
+        return Problem("WRONG_STATE", f"no suspicion to clear: the duplicate facet is {claim.duplicate.status}")
     return DuplicateCleared(decided_by=context.actor.id, reason=command.reason)
 
 

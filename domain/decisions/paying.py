@@ -48,9 +48,7 @@ def to_pay(claim: Claim, context: Context, kind: str, amount: int, payment_id: s
 
 def pay_by(claim: Claim) -> datetime | None:
     """When the running pay clock with the earliest due time runs out."""
-    dues = [
-        clock.due for key, clock in claim.clocks.items() if key.endswith(".pay") and clock.status != "stopped"
-    ]
+    dues = [clock.due for key, clock in claim.clocks.items() if key.endswith(".pay") and clock.status != "stopped"]
     return min(dues) if dues else None
 
 
@@ -138,9 +136,7 @@ def add_late_interest(draft: Draft, command: commands.ConfirmPayment) -> None:
         draft.emit(body, actor=SYSTEM)
 
 
-def interest(
-    claim: Claim, known: Payment, rate: int, days: int, since: datetime, until: datetime
-) -> InterestAdded:
+def interest(claim: Claim, known: Payment, rate: int, days: int, since: datetime, until: datetime) -> InterestAdded:
     """Simple interest on one payment: principal x rate x days / 365, half up; a begun day counts."""
     return InterestAdded(
         amount=claim.money(half_up(known.amount * rate * days, 10_000 * 365)),
@@ -168,9 +164,7 @@ def failure_fits(claim: Claim, command: commands.FailPayment) -> Problem | None:
     if known.status == "failed":
         return Problem("REPEATED", f"payment {known.id} is known to have failed")
     if known.status != "pending":
-        return Problem(
-            "UNMATCHED", f"payment {known.id} is {known.status}: a return is a reversal, not a failure"
-        )
+        return Problem("UNMATCHED", f"payment {known.id} is {known.status}: a return is a reversal, not a failure")
     return None
 
 
@@ -205,9 +199,7 @@ def reversal_fits(claim: Claim, command: commands.ReversePayment) -> Problem | N
     left = known.amount - known.reversed_amount
     if command.amount is not None:
         if command.amount.currency != claim.currency or not 0 < command.amount.minor <= left:
-            return Problem(
-                "UNMATCHED", f"payment {known.id}: {command.amount} cannot come back of {claim.money(left)}"
-            )
+            return Problem("UNMATCHED", f"payment {known.id}: {command.amount} cannot come back of {claim.money(left)}")
     elif known.kind == "expense":
         return Problem("UNMATCHED", "an expense payment is corrected by a note, not reversed here")
     return None
@@ -241,6 +233,4 @@ def recovery_recorded(claim: Claim, command: commands.RecordRecovery, context: C
     """`RecordRecovery`; never reopens."""
     if command.amount.currency != claim.currency or command.amount.minor < 0:
         return Problem("INVALID", f"amount {command.amount}: not below zero and in {claim.currency}")
-    return RecoveryRecorded(
-        kind=command.kind, stage=command.stage, amount=command.amount, source=command.source
-    )
+    return RecoveryRecorded(kind=command.kind, stage=command.stage, amount=command.amount, source=command.source)

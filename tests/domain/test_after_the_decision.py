@@ -33,9 +33,7 @@ from tests.support.claims import (
     usd,
 )
 
-DENY = c.RejectClaim(
-    reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1"
-)
+DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
 UPHOLD = c.DecideAppeal(
     outcome="upheld", reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="x"
 )
@@ -52,9 +50,7 @@ def pay(story: Story) -> Story:
 
 
 def reverse(story: Story, **changes: str) -> Story:
-    message = c.ReversePayment(
-        payment_id=story.now_claim.payments[-1].id, reason="returned", provider_ref="R1"
-    )
+    message = c.ReversePayment(payment_id=story.now_claim.payments[-1].id, reason="returned", provider_ref="R1")
     return story.do(message, BANK)
 
 
@@ -147,9 +143,7 @@ def test_a_claim_with_a_payment_under_way_cannot_be_withdrawn() -> None:
 
 
 def test_a_look_alike_is_flagged_reviewed_and_closed_only_by_a_person() -> None:
-    other = LossTrace(
-        "CLM-OTHER001", "POL-1", LOSS + timedelta(days=1), "single_vehicle_collision", usd(20_000)
-    )
+    other = LossTrace("CLM-OTHER001", "POL-1", LOSS + timedelta(days=1), "single_vehicle_collision", usd(20_000))
     story = Story(history=History(similar=(other,))).submit()
     assert story.types[:4] == ["submitted", "acknowledged", "validated", "duplicate.flagged"]
     assert (story.state(), story.now_claim.duplicate.score) == (State.ASSIGNED, 75)

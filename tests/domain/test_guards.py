@@ -41,9 +41,7 @@ from tests.support.claims import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DENY = c.RejectClaim(
-    reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1"
-)
+DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
 
 
 class Case(NamedTuple):
@@ -90,9 +88,7 @@ def failed(*, retryable: bool) -> Story:
     story = Story().submit().do(c.ApproveClaim(), SENIOR)
     payment = story.now_claim.pending
     assert payment is not None
-    return story.only(
-        c.FailPayment(payment_id=payment.id, reason="account closed", retryable=retryable), BANK
-    )
+    return story.only(c.FailPayment(payment_id=payment.id, reason="account closed", retryable=retryable), BANK)
 
 
 def in_siu() -> Story:
@@ -126,9 +122,7 @@ CASES = [
         SENIOR,
         "CANCELLED",
     ),
-    Case(
-        "G04", lambda: assigned().set(policy=policy(insureds=())), c.ApproveClaim(), SENIOR, "NOT_AN_INSURED"
-    ),
+    Case("G04", lambda: assigned().set(policy=policy(insureds=())), c.ApproveClaim(), SENIOR, "NOT_AN_INSURED"),
     Case(
         "G05",
         lambda: assigned().set(history=History(similar=(SIMILAR,))),
@@ -189,9 +183,7 @@ CASES = [
     ),
     Case("G16", approved, c.InitiatePayment(), BANK, "payee is not known"),
     Case("G16", lambda: approved(replace(PAYEE, verified=False)), c.InitiatePayment(), BANK, "not verified"),
-    Case(
-        "G16", lambda: approved(replace(PAYEE, sanctions_clear=False)), c.InitiatePayment(), BANK, "sanctions"
-    ),
+    Case("G16", lambda: approved(replace(PAYEE, sanctions_clear=False)), c.InitiatePayment(), BANK, "sanctions"),
     Case(
         "G16",
         lambda: approved(replace(PAYEE, bank_changed_at=NOW - timedelta(days=9))),
@@ -220,9 +212,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: f"{case.guard}-{type(case.command).__name__}-{case.says}"
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.guard}-{type(case.command).__name__}-{case.says}")
 def test_the_guard_refuses_with_state_command_and_its_sentence(case: Case) -> None:
     story = case.story()
     before = story.claim
@@ -234,12 +224,8 @@ def test_the_guard_refuses_with_state_command_and_its_sentence(case: Case) -> No
     assert story.claim == before
 
 
-@pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: f"{case.guard}-{type(case.command).__name__}-{case.says}"
-)
-def test_without_the_guard_the_same_wish_would_be_accepted(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.guard}-{type(case.command).__name__}-{case.says}")
+def test_without_the_guard_the_same_wish_would_be_accepted(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     story = case.story()
     monkeypatch.setitem(guards.GUARDS, case.guard, lambda situation: None)
     answer = story.try_(case.command, case.actor)

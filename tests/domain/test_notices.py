@@ -65,11 +65,7 @@ def test_an_urgent_claim_uses_the_urgent_lane() -> None:
 
 
 def test_a_partial_approval_tells_of_the_right_to_appeal() -> None:
-    story = (
-        Story()
-        .submit()
-        .do(c.ApproveClaim(amount=notice().items[0].claimed.__class__(100_000, "USD")), SENIOR)
-    )
+    story = Story().submit().do(c.ApproveClaim(amount=notice().items[0].claimed.__class__(100_000, "USD")), SENIOR)
     approved = next(fact for fact in story.facts if fact.type == "claim.approved")
     letter = next(i for i in intents(approved) if i.recipient == "claimant")
     assert letter.template == "claimant.approved_partial" and letter.fields["appealTextId"]

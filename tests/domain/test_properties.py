@@ -92,9 +92,7 @@ def deny(story: Story, n: int) -> None:
 
 
 def assess(story: Story, n: int) -> None:
-    item = c.ItemAssessment(
-        item_id="a", disallowed=n % 900, depreciation=n % 500, reason_codes=("LIMIT_EXHAUSTED",)
-    )
+    item = c.ItemAssessment(item_id="a", disallowed=n % 900, depreciation=n % 500, reason_codes=("LIMIT_EXHAUSTED",))
     story.try_(c.ApproveClaim(items=(item,), escalate=n % 2 == 0), person(n))
 
 
@@ -134,9 +132,7 @@ ACTS: tuple[Act, ...] = (
     ),
     lambda s, n: s.try_(c.ReopenClaim(reason_code="NEW", reason="x"), SUPERVISOR),
     lambda s, n: s.try_(c.RescindDecision(reason="x"), MANAGER),
-    lambda s, n: s.try_(
-        c.WithdrawClaim(reason="x", outcome="withdrawn" if n % 2 else "paid_partial"), CLAIMANT
-    ),
+    lambda s, n: s.try_(c.WithdrawClaim(reason="x", outcome="withdrawn" if n % 2 else "paid_partial"), CLAIMANT),
     lambda s, n: s.try_(c.MarkDuplicate(surviving_claim_id="CLM-OTHER001", reason="x"), SENIOR),
     lambda s, n: s.try_(c.CloseClaim(), person(n)),
     lambda s, n: s.try_(c.ReassignClaim(reason="x"), SUPERVISOR),
@@ -260,9 +256,7 @@ def test_items_add_up_and_nothing_is_paid_without_an_approval_that_stands(
             for line in body.items:
                 parts = line.deductible.minor + line.over_limit.minor + line.net.minor
                 assert parts == line.covered.minor >= line.net.minor >= 0
-                assert (
-                    line.covered.minor + line.disallowed.minor + line.depreciation.minor == line.claimed.minor
-                )
+                assert line.covered.minor + line.disallowed.minor + line.depreciation.minor == line.claimed.minor
             approved = body.approved_net.minor
         elif isinstance(body, deciding.ClaimRejected | deciding.DecisionRescinded):
             approved = paid or None

@@ -99,9 +99,7 @@ def test_a_bad_field_is_refused_by_name(change: dict[str, Any], sentence: str) -
         ({"data": "[]"}, "not a JSON object"),
     ],
 )
-def test_a_foreign_or_broken_entry_is_refused_with_a_reason_for_people(
-    fields: dict[str, str], sentence: str
-) -> None:
+def test_a_foreign_or_broken_entry_is_refused_with_a_reason_for_people(fields: dict[str, str], sentence: str) -> None:
     refused = read(raw()._replace(**fields))
     assert isinstance(refused, Rejected) and sentence in refused.message
 
@@ -110,14 +108,10 @@ def test_the_other_requests_become_commands() -> None:
     approval = read(raw("claim.approved", {"approvedAmount": 2000, "approvedBy": "ADJ-1"}))
     assert isinstance(approval, Wish)
     assert approval.command == c.ApproveClaim(amount=Money(200_000, "USD"), escalate=True)
-    rejection = read(
-        raw("claim.rejected", {"rejectionReason": "Insufficient documentation", "rejectedBy": "ADJ-1"})
-    )
+    rejection = read(raw("claim.rejected", {"rejectionReason": "Insufficient documentation", "rejectedBy": "ADJ-1"}))
     assert isinstance(rejection, Wish) and isinstance(rejection.command, c.RejectClaim)
     assert rejection.command.reason_codes == ("INSUFFICIENT_PROOF",)
-    upload = read(
-        raw("claim.document.uploaded", {"documentId": "D", "documentType": "invoice", "uploadedBy": "x"})
-    )
+    upload = read(raw("claim.document.uploaded", {"documentId": "D", "documentType": "invoice", "uploadedBy": "x"}))
     assert isinstance(upload, Wish)
     assert upload.command == c.UploadDocument(document_id="D", kind="invoice")
     assignment = read(raw("claim.assigned", {"assignedTo": "ADJ-4", "assignedBy": "system"}))

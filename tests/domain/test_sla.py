@@ -65,9 +65,7 @@ def test_holidays_and_the_time_zone_of_the_policy_move_the_due_time() -> None:
 
 
 def test_a_catastrophe_order_is_a_dated_override() -> None:
-    order = Override(
-        jurisdiction="OH", clock="acknowledge", first=date(2025, 2, 1), last=date(2025, 3, 1), length=30
-    )
+    order = Override(jurisdiction="OH", clock="acknowledge", first=date(2025, 2, 1), last=date(2025, 3, 1), length=30)
     story = Story(rules=Rules(sla=sla_book(overrides=(order,))))
     story.only(notice(), CLAIMANT)
     assert story.now_claim.clocks["US-MODEL.acknowledge"].due == datetime(2025, 3, 13, tzinfo=UTC)
@@ -176,9 +174,7 @@ def test_a_closed_claim_has_no_timer_and_a_reopened_one_new_cycles() -> None:
     story = Story().submit().do(c.ApproveClaim(), SENIOR)
     payment = story.now_claim.pending
     assert payment is not None
-    paid = c.ConfirmPayment(
-        payment_id=payment.id, amount=story.now_claim.money(payment.amount), provider_ref="B"
-    )
+    paid = c.ConfirmPayment(payment_id=payment.id, amount=story.now_claim.money(payment.amount), provider_ref="B")
     story.do(paid, BANK)
     assert timers(story.now_claim) == () and next_deadline(story.now_claim) is None
     story.wait(days=20).do(c.ReopenClaim(reason_code="NEW_FACTS", reason="hidden damage"), SUPERVISOR)
@@ -214,9 +210,7 @@ def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
     assert story.now_claim.interest == 10_307
     second = story.now_claim.pending
     assert second is not None and (second.kind, second.amount) == ("interest", 10_307)
-    story.do(
-        c.ConfirmPayment(payment_id=second.id, amount=story.now_claim.money(10_307), provider_ref="C"), BANK
-    )
+    story.do(c.ConfirmPayment(payment_id=second.id, amount=story.now_claim.money(10_307), provider_ref="C"), BANK)
     assert (story.state(), story.now_claim.paid, story.now_claim.paid_interest) == (
         State.CLOSED,
         1_900_000,

@@ -32,9 +32,7 @@ def busy_day() -> list[Fact]:
             amount = Money(pay.amount, "USD")
             story.do(c.ConfirmPayment(payment_id=pay.id, amount=amount, provider_ref="B"), BANK)
         else:
-            story.do(
-                c.RejectClaim(reason_codes=("LATE_NOTICE",), provisions=("x",), appeal_text_id="a"), SENIOR
-            )
+            story.do(c.RejectClaim(reason_codes=("LATE_NOTICE",), provisions=("x",), appeal_text_id="a"), SENIOR)
         facts += story.facts
     return facts
 
@@ -60,8 +58,7 @@ def test_one_fact_alone_counts_as_it_does_in_a_batch() -> None:
 
 def test_figures_are_identical_after_a_replay_from_the_wire() -> None:
     again = [
-        Fact(f.type, f.claim_id, f.at, f.sequence, f.actor, decode_body(f.type, encode_body(f.body)))
-        for f in FACTS
+        Fact(f.type, f.claim_id, f.at, f.sequence, f.actor, decode_body(f.type, encode_body(f.body))) for f in FACTS
     ]
     assert fold(again) == fold(FACTS)
 
@@ -91,21 +88,15 @@ def test_the_status_distribution_sums_to_all_claims_and_matches_their_words() ->
                 claim = evolve(claim, fact)
         assert claim is not None
         words[status_word(claim)] = words.get(status_word(claim), 0) + 1
-    counted = {
-        word: n for (view, word), n in fold(FACTS).counts.items() if view == ("analytics", "status") and n
-    }
+    counted = {word: n for (view, word), n in fold(FACTS).counts.items() if view == ("analytics", "status") and n}
     assert counted == words == {"approved": 1, "rejected": 1, "assigned": 1}
 
 
 def test_workload_moves_with_the_claim_and_is_released_when_it_closes() -> None:
     members = fold(FACTS).members
-    open_work = {
-        (view[1], claim) for (view, claim), there in members.items() if view[-1] == "workload" and there
-    }
+    open_work = {(view[1], claim) for (view, claim), there in members.items() if view[-1] == "workload" and there}
     assert open_work == {("ADJ-002", "CLM-STAT0002")}
-    assert {
-        claim for (view, claim), there in members.items() if view == ("queue", "claims", "closed") and there
-    } == {
+    assert {claim for (view, claim), there in members.items() if view == ("queue", "claims", "closed") and there} == {
         "CLM-STAT0000",
         "CLM-STAT0001",
     }
