@@ -8,6 +8,7 @@ for there is no such row otherwise.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain import guards_cover, guards_money, guards_people
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from domain.situation import Situation
+
+
+CLOCK_SKEW = timedelta(minutes=2)
+"""How far a reporter's clock may be ahead of ours before "in the future" is a mistake and not a clock (D)."""
 
 
 class Refusal(NamedTuple):
@@ -34,7 +39,7 @@ def g02(situation: Situation) -> str | None:
     notice, context = situation.body, situation.context
     if not isinstance(notice, ClaimSubmitted):
         return None
-    if notice.reported_at > context.now:
+    if notice.reported_at > context.now + CLOCK_SKEW:
         return f"reported at {notice.reported_at.isoformat()} lies in the future"
     if notice.loss_date > notice.reported_at.astimezone(context.zone).date():
         return f"loss date {notice.loss_date} is after the report"

@@ -29,7 +29,21 @@ def g10(situation: Situation) -> str | None:
         kind, minor = "indemnity", body.approved_net.minor
     else:
         return None
-    return missing_authority(actor.role, claim.notice.line, claim.currency, minor, kind)
+    lacking = missing_authority(actor.role, claim.notice.line, claim.currency, minor, kind)
+    if lacking is None and isinstance(body, deciding.ClaimApproved):
+        return _second_of_the_committee(situation, body)
+    return lacking
+
+
+def _second_of_the_committee(situation: Situation, body: deciding.ClaimApproved) -> str | None:
+    """What only the committee may decide takes two: a manager or member proposes, another member confirms."""
+    claim, net = situation.claim, body.approved_net
+    if authority.may_decide("claims_manager", claim.notice.line, net):
+        return None
+    proposal = claim.proposal
+    if proposal is not None and proposal.proposer_role in ("claims_manager", "committee"):
+        return None
+    return f"{net} takes two people: a claims manager or member of the committee must propose it first"
 
 
 def missing_authority(role: str, line: str, currency: str, minor: int, kind: str) -> str | None:

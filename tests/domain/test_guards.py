@@ -254,6 +254,21 @@ def test_three_failed_attempts_need_a_person() -> None:
     assert refused.guard == "G20" and "failed 3 times" in refused.message
 
 
+def test_what_only_the_committee_may_decide_takes_two_people() -> None:
+    one, other = Actor(id="COM-1", role="committee"), Actor(id="COM-2", role="committee")
+    story = Story(policy=policy(limit=usd(900_000))).submit(claimed=usd(400_000))
+    refused = story.refused(c.ApproveClaim(), one)
+    assert refused.guard == "G10" and "takes two people" in refused.message
+    story.do(c.ProposeDecision(), one)
+    assert story.refused(c.ApproveClaim(), one).guard == "G11"
+    story.do(c.ApproveClaim(), other)
+    assert story.now_claim.approved == 39_900_000
+
+
+def test_a_reporters_clock_may_be_a_little_ahead() -> None:
+    Story().do(notice(reported_at=NOW + timedelta(minutes=1)), CLAIMANT)
+
+
 def test_payee_details_that_were_verified_again_allow_another_attempt() -> None:
     story = failed(retryable=False)
     story.wait(hours=1)
