@@ -42,8 +42,29 @@ local function look_behind(log_key, position, first_id, first_event)
   return nil
 end
 
+local function less(digits, more)
+  return #digits < #more or (#digits == #more and digits < more)
+end
+
+-- Do the ids rise? Two reads that were joined would else set the position back. Ids are compared as texts, because
+-- Lua's numbers are doubles; nearly always both are of one shape, and one comparison is enough.
+local function rising(ids)
+  local dash = string.find(ids[1], '-', 1, true)
+  for i = 2, #ids do
+    local before, id = ids[i - 1], ids[i]
+    if #before ~= #id or string.byte(before, dash) ~= 45 or string.byte(id, dash) ~= 45 or before >= id then
+      local before_ms, before_number = string.match(before, '^(%d+)%-(%d+)$')
+      local ms, number = string.match(id, '^(%d+)%-(%d+)$')
+      if not (before_ms and ms) then return false end
+      if not (less(before_ms, ms) or (before_ms == ms and less(before_number, number))) then return false end
+    end
+  end
+  return true
+end
+
 -- Acknowledges the batch; the count and what stays pending below its end show a hole inside it.
 local function acknowledge(log_key, group, position, ids)
+  if not rising(ids) then return {'GAP', position, 'the batch is not in the order of the log'} end
   local acknowledged = 0
   for from = 1, #ids, ACK_SLICE do
     local upto = math.min(from + ACK_SLICE - 1, #ids)

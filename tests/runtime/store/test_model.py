@@ -121,9 +121,7 @@ class TwoRunners(RuleBasedStateMachine):
         view, token = self.views[who], self.new_token()
         for _ in range(times):
             answer = self.run(
-                self.things.settle(
-                    G, view.at, [], HashIncrement("ticks", {"n": 1}), token=token, after=view.token
-                )
+                self.things.settle(G, view.at, [], HashIncrement("ticks", {"n": 1}), token=token, after=view.token)
             )
         if isinstance(answer, Settled):
             self.ticks += 1

@@ -66,6 +66,17 @@ async def a_hole_inside_a_batch_is_noticed(things: Things) -> bool:
     return isinstance(await things.settle(G, START, [entries[0], entries[2]]), Gap)
 
 
+async def joined_reads_do_not_set_the_position_back(things: Things) -> bool:
+    """I6."""
+    ids = await things.add("T1", 3)
+    entries = await things.read(G)
+    await things.settle(G, START, entries[:2])
+    await things.client.xgroup_setid("things", G, START)
+    again = await things.read(G, count=1)
+    await things.settle(G, ids[1], [entries[2], *again])
+    return (await things.look(G)).position == ids[1]
+
+
 async def the_same_id_with_other_content_is_noticed(things: Things) -> bool:
     """W30."""
     await things.add("T1", 1)
@@ -185,6 +196,9 @@ MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
         ("  if event_id ~= first_event then", "  if false then"),
     )),
     "no look for a hole": (a_hole_inside_a_batch_is_noticed, (("  if #left > 0 then", "  if false then"),)),
+    "two reads joined": (joined_reads_do_not_set_the_position_back, (
+        ("  if not rising(ids) then", "  if false then"),
+    )),
     "eventId not compared": (the_same_id_with_other_content_is_noticed, (
         ("  if event_id ~= first_event then", "  if false then"),
     )),

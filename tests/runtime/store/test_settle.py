@@ -108,6 +108,29 @@ async def test_a_hole_inside_a_batch_is_a_gap_without_effects(commands: Redis) -
     assert [entry.id for entry in await things.read(G)] == [entry.id for entry in entries]
 
 
+async def test_a_batch_that_is_not_in_the_order_of_the_log_is_a_gap(commands: Redis) -> None:
+    """I6: two reads were joined after the cursor was set back; the position would go down."""
+    things, entries = await read(commands, 5)
+    await things.settle(G, START, entries[:4])
+    await commands.xgroup_setid("things", G, entries[0].id)
+    again = await things.read(G, count=1)
+    answer = await things.settle(G, entries[3].id, [entries[4], *again], ListPush("seen", ("a",)))
+    assert answer == Gap(entries[3].id, "the batch is not in the order of the log")
+    assert await things.list("seen") == []
+
+
+async def test_ids_of_any_length_are_in_the_order_of_their_numbers(commands: Redis) -> None:
+    """L6: beyond 2^53 too, where Lua's numbers can no longer tell them apart."""
+    things = await open_things(commands, G)
+    ids = ["9-9", "9-10", "10-0", "10-9007199254740992", "10-9007199254740993", "9007199254740993-1"]
+    for entry_id in ids:
+        await things.client.execute_command("XADD", "things", entry_id, "eventId", "x")
+    entries = await things.read(G)
+    assert isinstance(await things.settle(G, START, entries[:4]), Settled)
+    assert isinstance(await things.settle(G, ids[3], entries[4:]), Settled)
+    assert (await things.look(G)).at_rest
+
+
 async def test_entries_that_are_not_pending_are_a_gap(commands: Redis) -> None:
     """W25: the consumer was deleted, and its pending entries with it."""
     things, entries = await read(commands)
@@ -155,9 +178,7 @@ async def test_a_parked_entry_is_not_taken_again_twice(commands: Redis) -> None:
     """W22: two runners, or a lost reply."""
     things, entries = await read(commands)
     parked, held = things.keys.parked(G), things.keys.held(G)
-    await things.settle(
-        G, START, entries, StreamAdd(parked, ("a", "b")), HashIncrement(held, {"T1": 1}), token="one"
-    )
+    await things.settle(G, START, entries, StreamAdd(parked, ("a", "b")), HashIncrement(held, {"T1": 1}), token="one")
     parked_id = (await things.client.xrange(parked))[0][0].decode()
     at, again = entries[-1].id, ListPush("seen", ("again",))
     first = await things.settle(G, at, [], again, released=[(parked_id, "T1")], token="two", after="one")
