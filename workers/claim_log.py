@@ -6,7 +6,7 @@ leaves the process.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,6 +60,12 @@ def wire_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def to_the_millisecond(at: datetime) -> datetime:
+    """The moment as the log keeps it: cut to milliseconds; the same object when nothing is cut."""
+    beyond = at.microsecond % 1000
+    return at - timedelta(microseconds=beyond) if beyond else at
+
+
 def fact_of(entry: Entry) -> Fact:
     """The fact that an entry states. Raises `Unreadable`."""
     try:
@@ -95,11 +101,13 @@ class ClaimLog:
         for place, new in enumerate(accepted.facts, 1):
             identity = event_id(f"{cause.id}|{claim_id}", place)
             body = self._sealed_body(claim_id, new, identity)
-            changed = changed or body is not new.body
-            fact = Fact(new.type, claim_id, new.at, version + place, new.actor, body)
+            at = to_the_millisecond(new.at)
+            changed = changed or body is not new.body or at is not new.at
+            fact = Fact(new.type, claim_id, at, version + place, new.actor, body)
             facts.append(fact)
             events.append(_fields(fact, identity, cause))
-        # Sealing changes what the claim keeps of its facts, so the snapshot is folded from the sealed ones.
+        # Sealing, and the precision of the log, change what the claim keeps of its facts: so the snapshot is
+        # folded from the facts as they will be read back.
         after = _known(fold(facts, before)) if changed else accepted.claim
         unit = Append(
             log=CLAIM_LOG,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -97,7 +98,7 @@ class Commander:
         payees = await self._app.payees.find([claimant] if claimant else [])
         timing = self._app.timing
         return Context(
-            now=timing.after(claim.updated_at) if claim is not None else self._app.clock.now(),
+            now=timing.after(claim.updated_at if claim is not None else _reported(command)),
             actor=actor,
             policy=policies.get(number),
             lookups=2,  # the book is the record itself: there is no view that could be stale
@@ -123,3 +124,8 @@ class Commander:
                 if self._app.clock.monotonic() > deadline:
                     raise
                 await asyncio.sleep(delay(_RETRY, attempt, random.random()))
+
+
+def _reported(command: Command) -> datetime:
+    """When a notice was reported; the beginning of time for a command on a claim that is not there."""
+    return getattr(command, "reported_at", datetime.min.replace(tzinfo=UTC))

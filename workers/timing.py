@@ -30,11 +30,12 @@ class WallTiming:
 
     def after(self, happened: datetime) -> datetime:
         """Now; never before what caused it, also when clocks of two machines differ."""
-        return max(self._clock.now(), happened)
+        return max(self.now(), happened)
 
     def now(self) -> datetime:
-        """Now."""
-        return self._clock.now()
+        """Now, to the millisecond: the log keeps no more."""
+        now = self._clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class SimulatedTiming:

@@ -25,6 +25,7 @@ from workers.cli import (
     run_command,
     status_commands,
     submit,
+    verify_command,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
 
@@ -56,6 +57,7 @@ _GROUPS = (
     claim.add_to,
     submit.add_to,
     lab.add_to,
+    verify_command.add_to,
 )
 """Each adds its commands."""
 
