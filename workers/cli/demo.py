@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,10 @@ def demo(
     With --data-dir the data stay, and a demo that was interrupted goes on where it was.
     """
     given = given_of(ctx)
-    report = run_async(_demo(given, claims, seed, stay=stay))
+    try:
+        report = run_async(_demo(given, claims, seed, stay=stay))
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None  # as after Ctrl-C; nothing is lost, with --data-dir it goes on later
     if not report.ok:
         raise typer.Exit(1)
 
@@ -52,7 +56,7 @@ async def _demo(given: Given, claims: int, seed: int, *, stay: bool) -> DemoRepo
 
     settings = _settings(given)
     bus = Bus()
-    async with _stopped_by_sigterm(), _store(given, settings) as (address, server):
+    async with _stopped_by_signals(), _store(given, settings) as (address, server):
         return await _on_store(given, settings, address, server, bus, claims, seed, stay=stay)
 
 
@@ -73,19 +77,21 @@ def _settings(given: Given) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def _stopped_by_sigterm() -> AsyncIterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does: by cancelling it, so that everything is stopped in order."""
-    import asyncio
+async def _stopped_by_signals() -> AsyncIterator[None]:
+    """Ctrl-C and SIGTERM end the demo by cancelling it, so that everything is stopped in order."""
     import signal
 
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    stops = (signal.SIGINT, signal.SIGTERM)
+    for number in stops:
+        loop.add_signal_handler(number, task.cancel)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in stops:
+            loop.remove_signal_handler(number)
 
 
 @contextlib.asynccontextmanager
@@ -150,19 +156,22 @@ async def _on_store(
 
 
 def _host_options(settings: Settings) -> HostOptions:
-    """Those of the settings, but that simulated time does not wait a second for each look at the clock."""
+    """Those of the settings, but: simulated time does not wait a second for each look at the clock, and all actors
+    share one process, so that each holds smaller batches (two of them, at some 5 kB an entry)."""
     from msgspec.structs import replace
 
     serving = settings.host.serving
-    quick = replace(serving, runner=replace(serving.runner, tick_seconds=0.1))
+    quick = replace(
+        serving,
+        runner=replace(serving.runner, tick_seconds=0.1),
+        read=replace(serving.read, batch=min(serving.read.batch, 150)),
+    )
     return replace(settings.host, watchdog=False, serving=quick)
 
 
 @contextlib.asynccontextmanager
 async def _running(host: Host) -> AsyncIterator[None]:
     """The cluster for the time of the block; its end, when it comes first, ends the block with the reason."""
-    import asyncio
-
     block = asyncio.current_task()
     assert block is not None
     cluster = asyncio.create_task(host.run(), name="cluster")
@@ -184,8 +193,6 @@ async def _running(host: Host) -> AsyncIterator[None]:
 
 async def _stay(given: Given, settings: Settings, page: str) -> None:
     """Leave everything running until Ctrl-C or SIGTERM."""
-    import asyncio
-
     from workers.cli.output import note
 
     note(given, f"the cluster stays: status page {page}; in another terminal:")
