@@ -156,6 +156,7 @@ async def campaign(seed: int, strikes: int) -> None:
             await nemesis.end()
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_or_doubled_while_processes_and_store_fail() -> None:
     await campaign(seed=3, strikes=5)
 

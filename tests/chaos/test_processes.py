@@ -122,6 +122,7 @@ async def test_a_handler_that_blocks_the_loop_ends_its_process_with_its_own_exit
         await client.nothing_lost_nothing_twice()
 
 
+@pytest.mark.slow
 async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_not(
     store_address: StoreAddress,
 ) -> None:

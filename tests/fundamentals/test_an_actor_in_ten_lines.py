@@ -26,9 +26,7 @@ class Counter(Actor):
         return [HashIncrement("happened", {entry.entity: 1})]
 
 
-async def test_an_actor_in_ten_lines_counts_every_event_once(
-    store_address: StoreAddress, commands: Redis
-) -> None:
+async def test_an_actor_in_ten_lines_counts_every_event_once(store_address: StoreAddress, commands: Redis) -> None:
     plan = plan_of(ActorPlan("counter", "counters", LOG, lambda partition: Counter()))
     async with running_host(store_address, plan=plan) as cluster:
         await cluster.add("kettle", 3)

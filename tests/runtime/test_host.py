@@ -19,9 +19,9 @@ from runtime.plan import ActorPlan
 from runtime.serving.ticker import TimedActor
 from runtime.signals import Bus, LeaseChanged, WaitDeclared, WaitEnded
 from runtime.store.clients import Secret, StoreAddress
-from runtime.supervision import AlreadyRunning, GaveUp, IntensityOptions
+from runtime.supervision import AlreadyRunning, ChildSpec, GaveUp, IntensityOptions
 from runtime.supervision.intensity import Intensity, check_reachable
-from runtime.supervision.signals import ChildFailed, ChildStarted, StopTimedOut
+from runtime.supervision.signals import ChildFailed, ChildStarted, ChildStopped, StopTimedOut
 from runtime.telemetry.progress import ProgressOptions
 from runtime.testing.startstop import stress
 from tests.support.hosts import (
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from runtime.actor import Actor
     from runtime.effects import Append, Effects
     from runtime.entry import Batch, Entry
+    from runtime.supervision import Started
 
 
 async def answer(one: RunningHost, path: str) -> tuple[int, str]:
@@ -124,6 +125,22 @@ async def test_a_drain_under_load_finishes_what_is_in_hand_and_loses_nothing(
         async with running_host(store_address, partitions=4):
             await client.at_rest()
         await client.nothing_lost_nothing_twice()
+
+
+async def test_keepers_outlive_the_cluster_and_services_do_not(store_address: StoreAddress) -> None:
+    def child(name: str) -> ChildSpec:
+        async def run(started: Started) -> None:
+            started()
+            await asyncio.Event().wait()
+
+        return ChildSpec(name=name, run=run)
+
+    async with running_host(store_address, keepers=[child("keeper")], services=[child("service")]) as one:
+        await one.stop()
+    came = [signal.child for signal in one.signals.all(ChildStarted, supervisor="host")]
+    left = [signal.child for signal in one.signals.all(ChildStopped, supervisor="host")]
+    assert came == ["loop lag", "status", "keeper", "cluster", "sampler", "service"]
+    assert left == came[::-1]
 
 
 async def test_a_host_starts_and_stops_in_any_order_and_leaves_nothing(store_address: StoreAddress) -> None:
@@ -317,6 +334,7 @@ async def test_livez_answers_while_the_cluster_waits_for_its_store_at_the_start(
                 await task
 
 
+@pytest.mark.slow
 async def test_a_stop_does_not_wait_for_a_store_that_hangs() -> None:
 
     async with running_server() as server:

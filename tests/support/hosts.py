@@ -219,6 +219,7 @@ async def running_host(
     serves: Sequence[str] = (),
     options: HostOptions = QUICK,
     clients: ClientOptions = QUICK_CLIENTS,
+    keepers: Sequence[ChildSpec] = (),
     services: Sequence[ChildSpec] = (),
     wait: bool = True,
 ) -> AsyncIterator[RunningHost]:
@@ -228,8 +229,9 @@ async def running_host(
     bus.subscribe(signals)
     async with opened(address, plan, clients=clients, bus=bus) as store:
         host = Host(
-            store, plan, card(name, serves), options=options, bus=bus, clock=SystemClock(), services=services
-        )
+            store, plan, card(name, serves), options=options, bus=bus, clock=SystemClock(),
+            keepers=keepers, services=services,
+        )  # fmt: skip
         task = asyncio.create_task(host.run(up.set), name="host under test")
         running = RunningHost(host, store, signals, task)
         try:
@@ -274,7 +276,9 @@ class Outside:
 
     async def nothing_lost_nothing_twice(self) -> None:
         """Everything that was added was seen, once and in order."""
-        assert await seen(self.commands, self.added) == expected(self.added)
+        found, wanted = await seen(self.commands, self.added), expected(self.added)
+        wrong = {entity: found[entity] for entity in wanted if found[entity] != wanted[entity]}
+        assert not wrong, f"lost, twice or out of order: {wrong}, instead of {self.added}"
 
     async def owners(self, group: str = "listers") -> list[str]:
         """Who holds the lease of each partition; '' for nobody."""
