@@ -61,18 +61,18 @@ def library_source() -> str:
 
 
 async def load_library(client: Client, source: str | None = None) -> None:
-    """Make sure that exactly this text of the library is in the store. Raises `LibraryMissing`."""
+    """Make sure that exactly this text of the library is in the store. Raises `LibraryMissing`, store faults."""
     wanted = source or library_source()
     try:
         found = await client.execute_command("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
+        if not found or wanted.encode() not in _texts(found):
+            await client.execute_command("FUNCTION", "LOAD", "REPLACE", wanted)
     except NoPermissionError:
-        return  # a user with least rights cannot look; a missing function is noticed at the first call
-    if found and wanted.encode() in _texts(found):
-        return
-    try:
-        await client.execute_command("FUNCTION", "LOAD", "REPLACE", wanted)
-    except (NoPermissionError, ResponseError) as problem:
+        return  # a user with least rights may neither look nor load; a missing function shows at the first call
+    except ResponseError as problem:
         raise LibraryMissing(f"the function library {LIBRARY} cannot be loaded: {problem}") from problem
+    except STORE_ERRORS as problem:
+        raise translated(problem) from problem
 
 
 def _texts(reply: Any) -> list[bytes]:
@@ -89,15 +89,29 @@ def _texts(reply: Any) -> list[bytes]:
 async def call(
     client: Client, function: str, keys: Sequence[str], args: Sequence[Argument], bus: Bus | None = None
 ) -> list[Any]:
-    """Call one function: declared `keys`, then `args`. The reply is a list whose first item is the answer's name."""
+    """Call one function: declared `keys`, then `args`. The reply is a list whose first item is the answer's name.
+
+    A library that is gone (a restart without persistence, FUNCTION DELETE) is loaded again if this user may: a
+    function that is not there has done nothing, so the call is simply made again.
+    """
     started = time.perf_counter()
     outcome = "error"
     try:
-        reply: list[Any] = await client.execute_command("FCALL", function, len(keys), *keys, *args)
+        try:
+            reply = await _fcall(client, function, keys, args)
+        except LibraryMissing:
+            await load_library(client)
+            reply = await _fcall(client, function, keys, args)
         outcome = "ok"
         return reply
-    except STORE_ERRORS as problem:
-        raise translated(problem) from problem
     finally:
         if bus is not None:
             bus.emit(StoreRoundTrip(call=function, outcome=outcome, seconds=time.perf_counter() - started))
+
+
+async def _fcall(client: Client, function: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
+    try:
+        reply: list[Any] = await client.execute_command("FCALL", function, len(keys), *keys, *args)
+    except STORE_ERRORS as problem:
+        raise translated(problem) from problem
+    return reply
