@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Intake(Actor):
-    """Reads `claims:requests` as `processors`."""
+    """Reads `claims:requests` as `intake`: a group name is unique over all logs, for health and metrics name it alone."""
 
     name: ClassVar[str] = "intake"
-    group: ClassVar[str] = "processors"
+    group: ClassVar[str] = "intake"
     log: ClassVar[str] = REQUEST_LOG
     adopts: ClassVar[bool] = True
 

@@ -23,7 +23,7 @@ ROUTES: tuple[Route, ...] = (
     Route("notifier", "notifications", CLAIM_LOG),
     Route("auditor", "auditors", CLAIM_LOG),
     Route("cache-invalidator", "cache-invalidators", CLAIM_LOG),
-    Route("intake", "processors", REQUEST_LOG),
+    Route("intake", "intake", REQUEST_LOG),
     Route("dispatcher", "dispatchers", NOTIFICATION_LOG),
     Route("timekeeper", "timekeepers", CLAIM_LOG, timed=True),
     Route("simulator", "simulator", CLAIM_LOG, simulation=True),

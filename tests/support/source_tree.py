@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "runtime", "workers", "config")
 
 # What is installed, built or cached: never part of the project, whatever git knows of it.
-_NOT_OURS = {".git", ".venv", "__pycache__", "build", "dist", ".claimstream", ".hypothesis"}
+_NOT_OURS = {".git", ".venv", ".venv-bench", "__pycache__", "build", "dist", ".claimstream", ".hypothesis"}
 
 
 class Import(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ class Stillness:
         added: dict[tuple[str, int], int] = {}
         for seat in self._seats:
             seen = await look(self._store.commands, self._store.logs[seat.log].keys, seat.group, seat.partition)
-            name = seat.group if seat.log == self._seats[0].log else f"{seat.group} on {seat.log}"
+            name = seat.group
             before = groups.get(name, GroupStanding(0, 0, 0))
             groups[name] = GroupStanding(
                 before.backlog + seen.backlog, before.pending + max(seen.pending, 0), before.parked + seen.parked
