@@ -1,7 +1,8 @@
 """What every measured program shares: the order on its command line, the meter, the answer on its last line.
 
 Stdlib only: each peer runs in an environment of its own. `python -m tests.benchmarks.peers.NAME PHASE ORDER`:
-phase `load` puts the events in (not measured), `work` handles them.
+phase `load` puts the events in (not measured), `work` handles them, `send`
+sends them at a fixed rate where a latency is measured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 Order = dict[str, Any]
-"""host, port, count, corpus (file of events) and the settings of this contestant."""
+"""host, port, count, corpus (file of events) and the settings of this contestant; a program may leave more for its
+answer under `answer`.
+"""
 
 MARKS = 200
 """Marks of one run: enough to see a stall, too few to cost anything."""
@@ -35,6 +38,7 @@ class Meter:
         self._next = 0
         self._marks: list[tuple[float, int]] = []
         self._rss_warm = 0
+        self._warm = (0.0, 0)
 
     def add(self, events: int = 1) -> None:
         """So many more are handled."""
@@ -44,16 +48,18 @@ class Meter:
             self._next = self.seen + self._step
             if not self._rss_warm and self.seen >= self._count // 4:
                 self._rss_warm = resident_kib()
+                self._warm = (time.process_time(), self.seen)
             if self.seen >= self._count:
                 self.done.set()
 
     def report(self) -> dict[str, Any]:
-        """What the harness wants to know."""
+        """What the harness wants to know. `cpu_us`: processor time of this process per event after the first quarter."""
+        spent, seen = time.process_time() - self._warm[0], self.seen - self._warm[1]
         return {
             "marks": self._marks,
             "rss_warm_kib": self._rss_warm,
             "rss_end_kib": resident_kib(),
-            "cpu_seconds": time.process_time(),
+            "cpu_us": spent / seen * 1e6 if self._warm[1] and seen else 0.0,
         }
 
 
@@ -90,7 +96,29 @@ async def until_settled(left: Callable[[], Awaitable[int]], seconds: float = 20.
         await asyncio.sleep(0.02)
 
 
-def main(load: Callable[[Order], Awaitable[None]], work: Callable[[Order, Meter], Awaitable[None]]) -> None:
+async def send_on_schedule(order: Order, send: Callable[[int, float], Awaitable[None]]) -> None:
+    """Send `count` events at `rate` per second, each when it is due, whatever became of the ones before (open loop)."""
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def one(place: int, due: float) -> None:
+        await send(place, due)
+
+    begin = time.perf_counter() + 0.1
+    for place in range(order["count"]):
+        due = begin + place / order["rate"]
+        if (ahead := due - time.perf_counter()) > 0:
+            await asyncio.sleep(ahead)
+        task = asyncio.create_task(one(place, due))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
+
+
+def main(
+    load: Callable[[Order], Awaitable[None]],
+    work: Callable[[Order, Meter], Awaitable[None]],
+    send: Callable[[Order], Awaitable[None]] | None = None,
+) -> None:
     """Run the phase that the command line names."""
     import uvloop
 
@@ -100,10 +128,13 @@ def main(load: Callable[[Order], Awaitable[None]], work: Callable[[Order, Meter]
     async def run() -> None:
         if phase == "load":
             await load(order)
-            return
-        meter = Meter(order["count"])
-        await work(order, meter)
-        answer.update(meter.report())
+        elif phase == "send" and send is not None:
+            await send(order)
+        else:
+            meter = Meter(order["count"])
+            await work(order, meter)
+            answer.update(meter.report())
+        answer.update(order.get("answer", {}))
 
     uvloop.run(run())
     sys.stdout.write("\n" + json.dumps(answer) + "\n")

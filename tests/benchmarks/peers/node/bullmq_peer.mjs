@@ -22,6 +22,7 @@ function events() {
   return Array.from({ length: order.count }, (_, place) => found[place % found.length]);
 }
 
+const cpu = () => process.cpuUsage().user + process.cpuUsage().system;
 const resident = () => Math.round(process.memoryUsage().rss / 1024);
 
 async function load() {
@@ -39,6 +40,8 @@ async function work() {
   const marks = [];
   let seen = 0;
   let warm = 0;
+  let cpuWarm = 0;
+  let seenWarm = 0;
   const step = Math.max(Math.floor(order.count / 200), 1);
   let next = 0;
   const queue = new Queue(name, { connection });
@@ -50,14 +53,19 @@ async function work() {
       if (seen >= next || seen >= order.count) {
         marks.push([performance.now() / 1000, seen]);
         next = seen + step;
-        if (!warm && seen >= order.count / 4) warm = resident();
+        if (!warm && seen >= order.count / 4) {
+          warm = resident();
+          cpuWarm = cpu();
+          seenWarm = seen;
+        }
         if (seen >= order.count) resolve();
       }
     });
   });
   const counts = await queue.getJobCounts("waiting", "active");
   if (counts.waiting + counts.active > 0) throw new Error(`not settled: ${JSON.stringify(counts)}`);
-  const answer = { marks, rss_warm_kib: warm, rss_end_kib: resident(), cpu_seconds: process.cpuUsage().user / 1e6 };
+  const cpu_us = (cpu() - cpuWarm) / Math.max(seen - seenWarm, 1);
+  const answer = { marks, rss_warm_kib: warm, rss_end_kib: resident(), cpu_us };
   await worker.close();
   await queue.close();
   return answer;
