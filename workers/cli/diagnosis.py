@@ -19,6 +19,7 @@ from workers.adapters.key_vault_file import KeyVaultDamaged
 from workers.adapters.master_key import MasterKeyError
 from workers.bootstrap import log_specs, vault_options
 from workers.cli.survey import stored_specs, survey
+from workers.keys import CLAIM_LOG
 from workers.ports import KeyVaultUnavailable
 
 if TYPE_CHECKING:
@@ -106,18 +107,21 @@ async def _cluster(client: Redis, settings: Settings) -> list[Finding]:
 
 
 def _halts(seen: ClusterView) -> list[Finding]:
-    """Partitions that do not go on by themselves."""
-    bad = [seat for seat in seen.seats if seat.state != "ok"]
-    if not bad:
-        return [Finding("log state", "ok", f"{len(seen.logs)} logs, nothing is halted, torn or lost")]
+    """Partitions that do not go on by themselves: a halt is one of the partition, the rest are of a group."""
+    found = {
+        (f"partition {seat.partition} of {seat.log}" if seat.state == "halted" else _named(seat)): seat
+        for seat in seen.seats
+        if seat.state != "ok"
+    }
     return [
-        Finding("log state", "fail", f"{_named(seat)} is {seat.state}: {seat.why}", _repair(seat))
-        for seat in bad
-    ]
+        Finding("log state", "fail", f"{what} is {seat.state}: {seat.why}", _repair(seat))
+        for what, seat in found.items()
+    ] or [Finding("log state", "ok", f"{len(seen.logs)} logs, nothing is halted, torn or lost")]
 
 
 def _repair(seat: SeatView) -> str:
-    return f"repair the cause, then `claimstream resume {seat.partition} --log {seat.log} --reason ...`"
+    log = "" if seat.log == CLAIM_LOG else f" --log {seat.log}"
+    return f"repair the cause, then `claimstream resume {seat.partition}{log} --reason ...`"
 
 
 def _named(seat: SeatView) -> str:
@@ -131,9 +135,7 @@ def _leases(seen: ClusterView) -> Finding:
         return Finding("leases", "ok", f"all {len(seen.seats)} seats are served")
     shown = ", ".join(alone[:3]) + (" ..." if len(alone) > 3 else "")
     advice = "start a process that runs them: `claimstream run`"
-    return Finding(
-        "leases", "warn", f"{len(alone)} of {len(seen.seats)} seats are served by nobody: {shown}", advice
-    )
+    return Finding("leases", "warn", f"{len(alone)} of {len(seen.seats)} seats are served by nobody: {shown}", advice)
 
 
 def _processes(seen: ClusterView) -> Finding:

@@ -12,6 +12,7 @@ from typing import Any
 from typer.exceptions import Abort, TyperException
 
 from workers.cli.given import GLOBAL_OPTIONS
+from workers.cli.output import printable
 
 EXIT_USAGE = 2
 EXIT_FAILED = 1
@@ -25,6 +26,7 @@ _EXPECTED = {
     "runtime.supervision": ("Fatal",),
     "workers.adapters.key_vault_file": ("KeyVaultDamaged",),
     "workers.adapters.master_key": ("MasterKeyError",),
+    "workers.adapters.roster_file": ("RosterError",),
     "workers.ports": ("KeyVaultUnavailable",),
 }
 """Errors whose text is for people, by module. One that was never imported cannot have been raised."""
@@ -92,7 +94,7 @@ def _is_expected(problem: BaseException) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return re.sub(r"\s*\n\s*", " ", text.strip())
+    return printable(re.sub(r"\s*\n\s*", " ", text.strip()))
 
 
 def _usage(problem: TyperException) -> str:

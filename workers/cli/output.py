@@ -22,7 +22,8 @@ def answer(given: Given, data: Any, people: Callable[[], RenderableType]) -> Non
     if given.json:
         print_json(data)
     else:
-        console().print(people())
+        shown = people()
+        console().print(shown, soft_wrap=isinstance(shown, str))  # a line of text is never folded
 
 
 def print_json(data: Any) -> None:
@@ -45,18 +46,34 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> Table:
-    """A plain table; columns named in `right` are aligned to the right."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[str] = (),
+    whole: Iterable[str] = (),
+) -> Table:
+    """A plain table. Columns in `right` are aligned to the right, those in `whole` are never folded."""
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    numbers = set(right)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    numbers, unfolded = set(right), set(whole)
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        made.add_column(
+            column,
+            justify="right" if column in numbers else "left",
+            overflow="fold",
+            no_wrap=column in numbers | unfolded,
+        )
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     return made
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal would obey: what strangers wrote is shown, not done."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def note(given: Given, text: str) -> None:

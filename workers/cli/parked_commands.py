@@ -11,7 +11,7 @@ from workers.cli.addressing import connected, store_address
 from workers.cli.errors import Problem
 from workers.cli.given import Given, given_of
 from workers.cli.looping import run_async
-from workers.cli.output import answer, table
+from workers.cli.output import answer, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,24 +39,7 @@ def listed(ctx: typer.Context) -> None:
     """List what is parked, with the reason."""
     given = given_of(ctx)
     found = _with_letters(given, lambda letters: letters.all())
-    columns = ("id", "group", "claim", "event", "reason", "tries", "origin")
-    rows = [
-        (
-            one.parked_id,
-            one.group,
-            one.entity or "-",
-            one.event_type or "-",
-            one.reason,
-            one.attempts,
-            one.origin_id,
-        )
-        for one in found
-    ]
-    answer(
-        given,
-        {"parked": found, "count": len(found)},
-        lambda: table(columns, rows, right=("tries",)) if found else "nothing is parked",
-    )
+    answer(given, {"parked": found, "count": len(found)}, lambda: _list(found))
 
 
 def show(ctx: typer.Context, ident: Ident) -> None:
@@ -70,9 +53,7 @@ def retry(
     ctx: typer.Context,
     ident: Annotated[str | None, typer.Argument(help="Id as `parked list` shows it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that is parked.")] = False,
-    reason: Annotated[
-        str, typer.Option(help="Why; it stays in the operations stream.")
-    ] = "asked by an operator",
+    reason: Annotated[str, typer.Option(help="Why; it stays in the operations stream.")] = "asked by an operator",
 ) -> None:
     """Have the actor try again what is parked of a claim, in order."""
     if (ident is None) == (not everything):
@@ -133,13 +114,30 @@ def _with_letters(given: Given, work: Callable[[Letters], Awaitable[T]]) -> T:
     return run_async(go())
 
 
+def _list(found: list[Letter]) -> RenderableType:
+    """A line for each, and its reason below."""
+    if not found:
+        return "nothing is parked"
+    lines: list[str] = []
+    for one in found:
+        tries = "held behind another" if one.held else f"{one.attempts} tries"
+        words = (one.parked_id, one.group, _claim(one), one.event_type or "no type", tries, f"from {one.origin_id}")
+        lines += [printable("  ".join(words)), f"    {printable(one.reason)}"]
+    return "\n".join(lines)
+
+
+def _claim(one: Letter) -> str:
+    """The claim that is held back; an entry that nobody could read stands for itself."""
+    return "no claim" if one.entity.startswith("entry:") else one.entity or "no claim"
+
+
 def _page(one: Letter) -> RenderableType:
     from rich.console import Group
 
     about = [
         ("id", one.id),
         ("log, group", f"{one.log}, {one.group} (partition {one.partition})"),
-        ("claim", one.entity or "unknown"),
+        ("claim", _claim(one)),
         ("event", one.event_type or "unknown"),
         ("reason", one.reason),
         ("attempts", str(one.attempts)),
@@ -148,6 +146,4 @@ def _page(one: Letter) -> RenderableType:
         ("origin", one.origin_id),
         ("held", "yes: an earlier entry of the same claim is parked" if one.held else "no"),
     ]
-    return Group(
-        table(("what", "value"), about), "the entry as it was:", table(("field", "value"), one.fields.items())
-    )
+    return Group(table(("what", "value"), about), "the entry as it was:", table(("field", "value"), one.fields.items()))

@@ -82,73 +82,56 @@ def overview(where: str, seen: ClusterView, joined: list[GroupView]) -> Renderab
     if not seen.logs:
         return f"{head}\nno log is there yet: `claimstream run` makes it"
     parts: list[RenderableType] = [head, log_table(seen), group_table(joined)]
-    parts.append(
-        process_table(seen) if seen.processes else "no process runs: start one with `claimstream run`"
-    )
+    parts.append(process_table(seen) if seen.processes else "no process runs: start one with `claimstream run`")
     return Group(*parts)
 
 
 def log_table(seen: ClusterView) -> Table:
     """The logs."""
     rows = [
-        (log.name, log.partitions, log.entries, f"{log.bytes / 1024:.0f} KiB", _halted(log.halted))
-        for log in seen.logs
+        (log.name, log.partitions, log.entries, f"{log.bytes / 1024:.0f} KiB", _halted(log.halted)) for log in seen.logs
     ]
-    return table(
-        ("log", "partitions", "entries", "memory", "state"), rows, right=("partitions", "entries", "memory")
-    )
+    columns = ("log", "partitions", "entries", "memory", "state")
+    return table(columns, rows, right=("partitions", "entries", "memory"), whole=("log",))
 
 
 def group_table(joined: list[GroupView]) -> Table:
-    """The groups, a row each."""
-    rows = [
-        (
-            group.actor,
-            group.log,
-            group.group,
-            f"{group.served}/{group.partitions}",
-            "" if not group.position else group.backlog,
-            "" if not group.position else group.pending,
-            age(group.oldest_seconds) if group.backlog else "",
-            "" if not group.position else group.parked,
-            group.position,
-            group.state,
-        )
-        for group in joined
-    ]
-    columns = (
-        "actor",
-        "log",
-        "group",
-        "served",
-        "backlog",
-        "pending",
-        "oldest",
-        "parked",
-        "position",
-        "state",
+    """The groups, a row each; their state only when it is bad somewhere."""
+    columns = ["actor", "group", "served", "backlog", "pending", "oldest", "parked", "position"]
+    rows = [_group_row(group) for group in joined]
+    if any(group.state != "ok" for group in joined):
+        columns.append("state")
+        rows = [(*row, group.state) for row, group in zip(rows, joined, strict=True)]
+    numbers = ("served", "backlog", "pending", "oldest", "parked")
+    return table(columns, rows, right=numbers, whole=("actor", "group", "position"))
+
+
+def _group_row(group: GroupView) -> tuple[object, ...]:
+    served = f"{group.served}/{group.partitions}"
+    if group.timed:
+        return (group.actor, group.group, served, "", "", "", "", "")
+    oldest = age(group.oldest_seconds) if group.backlog else ""
+    return (
+        *(group.actor, group.group, served),
+        *(group.backlog, group.pending, oldest, group.parked, group.position),
     )
-    return table(columns, rows, right=("served", "backlog", "pending", "oldest", "parked"))
 
 
 def seat_table(seats: tuple[SeatView, ...]) -> Table:
     """Every partition of every group, a row each."""
     rows = [
         (
-            seat.log,
-            seat.group,
-            seat.partition,
+            f"{seat.log}/{seat.group}/{seat.partition}",
             seat.owner_name or "nobody",
-            "" if seat.timed else seat.backlog,
-            "" if seat.timed else seat.pending,
-            "" if seat.timed else seat.parked,
+            *(("", "", "") if seat.timed else (seat.backlog, seat.pending, seat.parked)),
             seat.position,
             f"{seat.state}: {seat.why}" if seat.why else seat.state,
         )
         for seat in seats
     ]
-    columns = ("log", "group", "part", "owner", "backlog", "pending", "parked", "position", "state")
-    return table(columns, rows, right=("part", "backlog", "pending", "parked"))
+    columns = ("log/group/partition", "owner", "backlog", "pending", "parked", "position", "state")
+    numbers = ("backlog", "pending", "parked")
+    return table(columns, rows, right=numbers, whole=("log/group/partition", "position"))
 
 
 def process_table(seen: ClusterView) -> Table:

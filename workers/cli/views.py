@@ -91,6 +91,7 @@ class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     settled: int
     position: str
     state: str
+    timed: bool
 
 
 def by_group(seats: tuple[SeatView, ...]) -> list[GroupView]:
@@ -119,6 +120,7 @@ def _joined(parts: list[SeatView]) -> GroupView:
         settled=sum(part.settled for part in parts),
         position=min((part.position for part in parts), key=_order),
         state=bad[0] if bad else "ok",
+        timed=first.timed,
     )
 
 

@@ -1,0 +1,161 @@
+"""The command line as a user meets it: real processes, `python -m workers ...`, with a clean environment.
+
+    said = cli("status", "--json", data_dir=folder)
+    with running_cluster(data_dir=folder) as cluster: ...
+
+No configuration of the machine leaks in; the profile is `test`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from tests.support.source_tree import ROOT
+from tests.support.store import BINARY_VARIABLE
+from tests.support.waiting import until_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+READY_SECONDS = 20.0
+"""Until `run` says that it is ready: Python's start on a loaded machine with two cores."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output as JSON; when it is none, the failure shows how the command ended."""
+        try:
+            return json.loads(self.out)
+        except ValueError as problem:
+            raise AssertionError(f"exit code {self.code}, no JSON ({problem}): {self.err[-2000:]}") from problem
+
+    def one_line(self) -> str:
+        """Its error: one line for people, no traceback."""
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("claimstream: "), self.err
+        return lines[0]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command: ours without settings of the store and of claimstream."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("REDIS_", "CLAIMSTREAM_")) or name.startswith("CLAIMSTREAM_TEST_")
+    }
+    kept["CLAIMSTREAM_PROFILE"] = "test"
+    if binary := os.environ.get(BINARY_VARIABLE):
+        kept["CLAIMSTREAM_EMBEDDED__BINARY"] = binary
+    return kept | dict(more or {})
+
+
+def argv(*words: str, data_dir: Path | None = None, url: str | None = None) -> list[str]:
+    """The command line of a command."""
+    where = ["--redis-url", url] if url else []
+    data = ["--data-dir", str(data_dir)] if data_dir else []
+    return [sys.executable, "-m", "workers", *words, *where, *data]
+
+
+def cli(
+    *words: str,
+    data_dir: Path | None = None,
+    url: str | None = None,
+    env: Mapping[str, str] | None = None,
+    within: float = 20.0,
+) -> Said:
+    """Run one command to its end."""
+    done = subprocess.run(
+        argv(*words, data_dir=data_dir, url=url),
+        cwd=ROOT,
+        env=environment(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+class Cluster:
+    """A `claimstream run` that is ready; `told` is what it said then."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self.process = process
+        self.told: dict[str, Any] = {}
+        self._log = log
+        self._out = b""
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        return self.process.pid
+
+    def log(self) -> str:
+        """Everything that it wrote on stderr until now."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def read_started(self) -> bool:
+        """Take in its first line; an early end is a failure that shows why."""
+        assert self.process.stdout is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"it ended with {self.process.returncode}: {self.log()}")
+        self._out += self.process.stdout.read() or b""
+        if b"\n" not in self._out:
+            return False
+        self.told = json.loads(self._out.splitlines()[0])
+        return True
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 15.0) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(within)
+
+
+@contextmanager
+def running_cluster(
+    *words: str,
+    data_dir: Path,
+    url: str | None = None,
+    env: Mapping[str, str] | None = None,
+    log_to: Path | None = None,
+) -> Iterator[Cluster]:
+    """A `claimstream run` of its own; it is killed at the end of the block when it still runs."""
+    log_file = log_to or data_dir.with_name(f"{data_dir.name}-{len(list(data_dir.parent.iterdir()))}.log")
+    with open(log_file, "w+b") as log:
+        process = subprocess.Popen(
+            argv("run", "--json", *words, data_dir=data_dir, url=url),
+            cwd=ROOT,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        cluster = Cluster(process, log)
+        try:
+            until_sync(cluster.read_started, within=READY_SECONDS, what="the cluster is ready")
+            yield cluster
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()

@@ -1,0 +1,202 @@
+"""What operators do to a running cluster: dead letters, halts, a look at what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+
+from runtime.embedded.discovery import find_running
+from tests.support.commands import cli, running_cluster
+from tests.support.rows import row
+from tests.support.waiting import until_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+BAD = {
+    "eventId": "e-1",
+    "eventType": "claim.submitted",
+    "claimId": "CLM-1",
+    "timestamp": "yesterday",
+    "data": "{not json",
+    "version": "1.0",
+}
+"""A raw request that nobody can adopt."""
+
+
+PARKED = "claims:events:parked:processors"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the data directory of a cluster that runs for all tests here: none of them harms it."""
+    folder = tmp_path_factory.mktemp("operating") / "store"
+    with running_cluster(data_dir=folder):
+        yield folder
+
+
+@pytest.fixture
+def foreign(data: Path) -> Iterator[Any]:
+    """Give a plain client, as a foreign program has one (Any: the library's types cover every protocol at once)."""
+    with client_of(data) as client:
+        yield client
+
+
+@contextmanager
+def client_of(data: Path) -> Iterator[Any]:
+    store = find_running(str(data))
+    assert store is not None
+    with redis.Redis(unix_socket_path=store.socket_path) as client:
+        yield client
+
+
+def parked(data: Path, origins: Sequence[bytes]) -> list[dict[str, Any]]:
+    """What `parked list` shows of these entries."""
+    found: list[dict[str, Any]] = cli("parked", "list", "--json", data_dir=data).json["parked"]
+    return [one for one in found if one["origin_id"].encode() in origins]
+
+
+def until_parked(client: Any, before: int, more: int, stream: str = PARKED) -> None:
+    until_sync(lambda: client.xlen(stream) == before + more, within=10, what=f"{more} more are parked")
+
+
+@row("S36", "S52")
+def test_a_malformed_entry_is_parked_listed_shown_retried_and_dropped(data: Path, foreign: Any) -> None:
+    before = foreign.xlen(PARKED)
+    origins = [
+        foreign.xadd("claims:events", {**BAD, "eventType": "claim.submitted\x1b[2J"}),
+        foreign.xadd("claims:events", BAD),
+    ]
+    until_parked(foreign, before, 2)
+    first, second = parked(data, origins)
+    assert first["origin_id"].encode() == origins[0]
+    assert first["reason"]
+    for words in (["parked", "list"], ["parked", "show", first["id"]]):
+        said = cli(*words, data_dir=data)
+        assert first["reason"][:15] in said.out
+        assert "\x1b" not in said.out, "what a stranger wrote must not steer the terminal"
+    shown = cli("parked", "show", second["parked_id"], "--json", data_dir=data).json
+    assert shown["fields"] == BAD
+
+    asked = cli("parked", "retry", second["id"], data_dir=data)
+    assert asked.code == 0
+    assert "1 claim" in asked.out
+    until_sync(lambda: foreign.llen("claims:events:retries:processors") == 0, within=10, what="it was retried")
+    assert len(parked(data, origins)) == 2, "a retry of what is still wrong leaves it parked"
+
+    gone = cli("parked", "drop", first["id"], "--reason", "a test wrote it", data_dir=data)
+    assert gone.code == 0
+    assert [one["id"] for one in parked(data, origins)] == [second["id"]]
+    again = cli("parked", "drop", first["id"], "--reason", "twice", data_dir=data)
+    assert again.code == 2
+    assert "parked list" in again.one_line()
+    operations = [fields for _, fields in foreign.xrange("claims:events:operations")]
+    assert [fields[b"what"] for fields in operations][-2:] == [b"retry", b"drop"]
+    assert operations[-1][b"reason"] == b"a test wrote it"
+    assert operations[-1][b"who"]
+
+
+def test_retrying_everything_asks_in_every_log(data: Path, foreign: Any) -> None:
+    requests = "claims:requests:parked:processors"
+    before = foreign.xlen(PARKED), foreign.xlen(requests)
+    foreign.xadd("claims:events", BAD)
+    foreign.xadd("claims:requests", BAD)
+    until_parked(foreign, before[0], 1)
+    until_parked(foreign, before[1], 1, requests)
+    assert cli("parked", "retry", "--all", "--json", data_dir=data).json == {"asked": sum(before) + 2}
+
+
+def test_a_halted_partition_waits_until_it_is_resumed(data: Path, foreign: Any) -> None:
+    parked_before, done_before = foreign.xlen(PARKED), foreign.xlen("claims:events:operations")
+    assert cli("halt", "0", "--reason", "looking closer", data_dir=data).code == 0
+    sick = cli("doctor", "--json", data_dir=data)
+    assert sick.code == 1
+    assert [one["seen"] for one in sick.json["findings"] if one["level"] == "fail"] == [
+        "partition 0 of claims:events is halted: looking closer"
+    ]
+    foreign.xadd("claims:events", BAD)
+    assert backlog(data, "processors") == 1
+    assert "looking closer" in cli("resume", "0", "--reason", "seen", data_dir=data).out
+    until_parked(foreign, parked_before, 1)
+    assert cli("doctor", data_dir=data).code == 0
+    operations = [fields[b"what"] for _, fields in foreign.xrange("claims:events:operations")]
+    assert operations[done_before:] == [b"halt", b"resume"]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["0", "--log", "x"], "claims:events"), (["7"], "1 partitions"), (["0", "--reason", " "], "--reason")],
+)
+def test_halt_names_what_is_wrong_with_the_order(data: Path, words: list[str], named: str) -> None:
+    reason = [] if "--reason" in words else ["--reason", "r"]
+    assert named in cli("halt", *words, *reason, data_dir=data).one_line()
+
+
+@row("S73")
+def test_a_paused_process_is_shown_as_idle(data: Path, foreign: Any) -> None:
+    def states() -> set[str]:
+        return {process["state"] for process in cli("status", "--json", data_dir=data).json["processes"]}
+
+    store = find_running(str(data))
+    assert store is not None
+    os.kill(store.owner_pid, signal.SIGSTOP)
+    try:
+        until_sync(lambda: states() == {"idle"}, within=15, what="the paused process is idle")
+        assert "without heartbeat" in cli("doctor", data_dir=data).out
+    finally:
+        os.kill(store.owner_pid, signal.SIGCONT)
+    until_sync(lambda: states() == {"alive"}, within=15, what="it is back")
+
+
+@row("S26")
+def test_monitor_shows_groups_processes_and_the_newest_events(data: Path, foreign: Any) -> None:
+    entry = foreign.xadd("claims:events", BAD)
+    told = cli("monitor", "--json", "--events", "1", data_dir=data).json
+    assert [(one["id"], one["type"]) for one in told["recent"]] == [(entry.decode(), "claim.submitted")]
+    page = cli("monitor", "--once", data_dir=data).out
+    assert "claim.submitted" in page
+    assert "cache-invalidators" in page
+    assert max(len(line) for line in page.splitlines()) <= 100
+
+
+@row("S38")
+def test_groups_are_real_groups_of_the_store(data: Path, foreign: Any) -> None:
+    told = cli("groups", "--json", data_dir=data).json["groups"]
+    ours = {group["group"] for group in told if group["log"] == "claims:events"}
+    assert ours == {group["name"].decode() for group in foreign.xinfo_groups("claims:events")}
+
+
+def test_sigterm_under_load_drains_within_its_budget_and_the_next_run_finishes(tmp_path: Path) -> None:
+    folder, entries = tmp_path / "store", 1500
+    with running_cluster(data_dir=folder) as cluster, client_of(folder) as client:
+        load(client, entries)
+        until_sync(lambda: settled(client) > 20, within=10, what="the processor is at work")
+        assert settled(client) < entries, "it was done before it was stopped: more load is needed"
+        assert cluster.stop(within=7) == 0, cluster.log()
+        assert "StopTimedOut" not in cluster.log()
+    with running_cluster(data_dir=folder), client_of(folder) as client:
+        until_sync(lambda: settled(client) == entries, within=15, what="the rest is done")
+        assert client.xlen(PARKED) == entries
+
+
+def load(client: Any, entries: int) -> None:
+    """Write entries that the processor has to look at, each on its own."""
+    pipeline = client.pipeline(transaction=False)
+    for number in range(entries):
+        pipeline.xadd("claims:events", {**BAD, "eventId": f"e-{number}"})
+    pipeline.execute()
+
+
+def settled(client: Any) -> int:
+    return int(client.hget("claims:events:position:processors", "settled") or 0)
+
+
+def backlog(data: Path, name: str) -> int:
+    groups = cli("groups", "--json", data_dir=data).json["groups"]
+    return int(next(group["backlog"] for group in groups if group["group"] == name))
