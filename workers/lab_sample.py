@@ -24,8 +24,8 @@ _COVERAGES: Final[tuple[tuple[str, tuple[Coverage, ...]], ...]] = (
     ("property", (Coverage("property"),)),
     ("life", (Coverage("life"),)),
 )
-LAB_POLICIES: Final = 60
-"""Of them every third is of one line: POL-001 motor, POL-002 property, POL-003 life, and so on."""
+LAB_POLICIES: Final = 600
+"""Every third is of one line: POL-001 motor, POL-002 property, POL-003 life, and so on."""
 
 
 class LabRecord(msgspec.Struct, frozen=True):

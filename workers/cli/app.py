@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli import (
+    adjusters_command,
     claim,
     connection_commands,
+    dashboard_command,
     demo,
     doctor_command,
     errors,
@@ -50,6 +52,7 @@ _GROUPS = (
     run_command.add_to,
     status_commands.add_to,
     monitor_command.add_to,
+    dashboard_command.add_to,
     parked_commands.add_to,
     halt_commands.add_to,
     doctor_command.add_to,
@@ -58,6 +61,7 @@ _GROUPS = (
     submit.add_to,
     lab.add_to,
     verify_command.add_to,
+    adjusters_command.add_to,
 )
 """Each adds its commands."""
 

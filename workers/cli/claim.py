@@ -35,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("reject")(reject)
     group.command("document")(document)
     group.command("investigate")(investigate)
+    group.command("clear")(clear)
     group.command("payment")(payment)
     app.add_typer(group, name="claim")
 
@@ -124,6 +125,22 @@ def investigate(
         command = CompleteInvestigation(finding=finding, document_ids=tuple(evidence or ()))
     else:
         command = StartInvestigation(scope=scope)
+    _issue(ctx, ident, lambda claim: command, who, wait=wait)
+
+
+def clear(
+    ctx: typer.Context,
+    ident: Ident,
+    reason: Annotated[str, typer.Option(help="Why it is no duplicate. Needed.")] = "",
+    who: As = SOMEBODY,
+    wait: Wait = False,
+) -> None:
+    """Clear the suspicion that the claim is a duplicate of another one."""
+    from domain.commands import ClearDuplicate
+
+    if not reason.strip():
+        raise Problem("to clear a duplicate needs a reason: --reason TEXT")
+    command = ClearDuplicate(reason=reason)
     _issue(ctx, ident, lambda claim: command, who, wait=wait)
 
 

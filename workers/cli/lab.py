@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from workers.cli import parked_commands
+from workers.cli.dashboard_command import dashboard
 from workers.cli.errors import Problem
 from workers.cli.lab_scripts import load_sample_data, submit_test_claims
 from workers.cli.monitor_command import monitor
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("load-sample-data")(load_sample_data)
     group.command("submit-test-claims")(submit_test_claims)
     group.command("monitor-claims")(monitor)
+    group.command("analytics-dashboard")(dashboard)
     group.command("check-failed-messages")(parked_commands.listed)
     group.command("replay-failed-events")(replay_failed_events)
     app.add_typer(group, name="lab")
