@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -150,10 +151,13 @@ async def small_cluster(
         plan = cluster_plan(app, small_settings(directory, partitions, more), simulation_seed=seed)
         host = Host(app.store, plan, card(), options=options, bus=bus, clock=SystemClock())
         task = asyncio.create_task(host.run(up.set), name="cluster under test")
+        threads = ThreadPoolExecutor(2, "small-cluster")  # ours, so that they end with the cluster
+        asyncio.get_running_loop().set_default_executor(threads)
         try:
             await until(lambda: up.is_set() or task.done(), within=10.0, what="the cluster is up")
             yield SmallCluster(app, plan, task, signals)
         finally:
+            threads.shutdown()
             host.stop()
             await asyncio.wait({task}, timeout=20.0)
             assert task.done(), "the cluster did not stop within 20 s"

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from domain.commands import ApproveClaim, ConfirmPayment
 from domain.money import Money
 from runtime.effects import HashIncrement, StreamAdd
+from runtime.signals import BatchSettled, StoreRoundTrip
+from runtime.store import functions
 from tests.support.claim_entries import batch_of, claim_actor, claimed_as
 from tests.support.claims import ADJUSTER_II, BANK, Story
 from tests.support.rows import row
@@ -191,6 +193,18 @@ async def test_facts_complete_so_that_times_and_boards_are_filled(store_address:
         names = [name async for name in reads.keys("metrics:*")]
         fields = [field for name in names for field in await one.hash(name.decode())]
         assert fields and not any("undefined" in field or "other" in field for field in fields)
+
+
+@row("S75")
+async def test_one_call_per_batch_writes_and_acknowledges_all_of_it(store_address: StoreAddress) -> None:
+    facts = portfolio()
+    async with claim_actor(store_address, analytics, "analytics", batch=500) as one:
+        await one.append(facts)
+        await one.at_rest()
+        batches = one.running.signals.all(BatchSettled, outcome="ok")
+        calls = one.running.signals.all(StoreRoundTrip, call=functions.SETTLE)
+    assert sum(batch.entries for batch in batches) == len(facts)
+    assert len(calls) == len(batches)
 
 
 async def test_the_same_batch_gives_the_same_effects_after_doubt(store_address: StoreAddress) -> None:
