@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 READY_SECONDS = 20.0
 """Until `run` says that it is ready: Python's start on a loaded machine with two cores."""
 
+END_SECONDS = 10.0
+"""From SIGTERM to SIGKILL at the end of a block: above the drain budget of the profile."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -138,7 +141,7 @@ def running_cluster(
     env: Mapping[str, str] | None = None,
     log_to: Path | None = None,
 ) -> Iterator[Cluster]:
-    """A `claimstream run` of its own; it is killed at the end of the block when it still runs."""
+    """A `claimstream run` of its own; it is stopped at the end of the block when it still runs."""
     log_file = log_to or data_dir.with_name(f"{data_dir.name}-{len(list(data_dir.parent.iterdir()))}.log")
     with open(log_file, "w+b") as log:
         process = subprocess.Popen(
@@ -156,6 +159,16 @@ def running_cluster(
             until_sync(cluster.read_started, within=READY_SECONDS, what="the cluster is ready")
             yield cluster
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
             process.stdout.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop it in good order, so that its server is gone too; kill what does not stop."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

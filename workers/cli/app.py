@@ -30,6 +30,7 @@ from workers.cli import (
     verify_command,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
+from workers.cli.output import buffered_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code. Expected errors are one line on stderr."""
+    buffered_output()
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     try:
         ended = typer.main.get_command(app)(words, prog_name="claimstream", standalone_mode=False)

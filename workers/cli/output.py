@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,22 @@ def table(
 def printable(text: str) -> str:
     """The text with everything escaped that a terminal would obey: what strangers wrote is shown, not done."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def buffered_output() -> None:
+    """Give stdout a buffer when Python was started without one (PYTHONUNBUFFERED, usual in containers).
+
+    Without, a long text is one write(2), and what a pipe does not take at once is lost without an error.
+    """
+    if isinstance(getattr(sys.stdout, "buffer", None), io.FileIO):
+        sys.stdout = open(  # it lives as long as the process
+            sys.stdout.fileno(),
+            "w",
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            buffering=1,
+            closefd=False,
+        )
 
 
 def note(given: Given, text: str) -> None:

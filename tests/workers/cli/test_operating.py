@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import signal
+import subprocess
+import sys
+import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +16,9 @@ import pytest
 import redis
 
 from runtime.embedded.discovery import find_running
-from tests.support.commands import cli, running_cluster
+from tests.support.commands import argv, cli, environment, running_cluster
 from tests.support.rows import row
+from tests.support.source_tree import ROOT
 from tests.support.waiting import until_sync
 
 if TYPE_CHECKING:
@@ -183,6 +189,27 @@ def test_sigterm_under_load_drains_within_its_budget_and_the_next_run_finishes(t
     with running_cluster(data_dir=folder), client_of(folder) as client:
         until_sync(lambda: settled(client) == entries, within=15, what="the rest is done")
         assert client.xlen(PARKED) == entries
+        answer = read_late("parked", "list", "--json", data_dir=folder)
+        assert json.loads(answer)["count"] == entries, "a long answer reaches a slow reader whole"
+
+
+def read_late(*words: str, data_dir: Path) -> bytes:
+    """What a command without buffer writes into a pipe that is full before anybody reads."""
+    with subprocess.Popen(
+        argv(*words, data_dir=data_dir),
+        cwd=ROOT,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+    ) as process:
+        pipe = process.stdout
+        assert pipe is not None
+        until_sync(lambda: _waiting(pipe.fileno()) >= 65_536, within=10, what="the pipe is full")
+        return pipe.read()
+
+
+def _waiting(fd: int) -> int:
+    """Bytes that can be read now."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
 
 
 def load(client: Any, entries: int) -> None:
