@@ -54,7 +54,7 @@ class Lab:
         self.data = data
         self.cluster = cluster
         self.client = client
-        self._policies = itertools.count(4, 3)
+        self._policies = itertools.count(598, -3)
 
     def cs(self, *words: str) -> Said:
         """`cs words` on this store."""

@@ -5,7 +5,7 @@ for.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from workers.verifying.report import Findings
 
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def _flat(fields: Any) -> list[bytes]:
+    """The fields of an entry: a list, or a mapping, as the client shapes the reply."""
+    return [part for pair in fields.items() for part in pair] if isinstance(fields, dict) else list(fields)
 
 
 def check_positions(place: Place, findings: Findings) -> None:
@@ -44,7 +49,7 @@ async def check_dead_letters(reads: Reads, place: Place, findings: Findings) -> 
             if not rows:
                 found.wrong(f"{where}: the log holds no such entry")
             else:
-                found.same(where, _unpack(named[b"raw"]), list(rows[0][1]))
+                found.same(where, _unpack(named[b"raw"]), _flat(rows[0][1]))
         stored = await reads.one("HGETALL", keyspace.held(group, partition))
         counts = {name.decode(): int(value) for name, value in stored.items()}
         for entity in held.keys() | counts.keys():
