@@ -8,7 +8,6 @@ id, never done twice.
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,8 +19,7 @@ from domain.context import Context
 from domain.deciding import decide
 from domain.outcome import Accepted, Refused
 from domain.privacy import subjects_of
-from runtime.backoff import BackoffOptions, delay
-from runtime.errors import Conflict, StoreUnavailable
+from runtime.errors import Conflict
 from runtime.store.append import Appended
 from workers.claim_log import Cause
 
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
     from domain.bodies.base import Actor
     from domain.commands import Command
-    from runtime.effects import Append
-    from runtime.store.append import AppendAnswer
     from workers.application import Application
 
 MOST_CONFLICTS = 50
@@ -39,8 +35,6 @@ MOST_CONFLICTS = 50
 
 PATIENCE_SECONDS = 10.0
 """How long a command asks again while the store is away or its answer was lost; people wait for it."""
-
-_RETRY = BackoffOptions(cap_seconds=1.0)
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -85,7 +79,7 @@ class Commander:
                 return Issued(outcome.claim, (), ())
             await self._prepare_keys(claim_id, outcome)
             unit, after = self._app.claim_log.append(claim, outcome, Cause(identity, identity, command_id=identity))
-            answer = await self._append(unit)
+            (answer,) = await self._app.store.appender.append_surely([unit], seconds=PATIENCE_SECONDS)
             if isinstance(answer, Appended):
                 return Issued(after, tuple(fact.type for fact in outcome.facts), answer.ids, answer.repeated)
         raise Conflict(f"{claim_id} was changed by others {MOST_CONFLICTS} times in a row: try again")
@@ -111,19 +105,6 @@ class Commander:
         subjects = {subject for fact in accepted.facts for subject in subjects_of(fact.type, claim_id, fact.body)}
         if subjects:
             await asyncio.to_thread(self._app.sealer.prepare, sorted(subjects))
-
-    async def _append(self, unit: Append) -> AppendAnswer:
-        """Append; while the store is away or its answer was lost, ask again under the same command id."""
-        attempt = 0
-        deadline = self._app.clock.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return await self._app.store.appender.append(unit)
-            except StoreUnavailable:
-                attempt += 1
-                if self._app.clock.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(delay(_RETRY, attempt, random.random()))
 
 
 def _reported(command: Command) -> datetime:

@@ -7,7 +7,6 @@ reply was lost) is settled by asking again with the same command ids.
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import UTC, datetime, time
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -21,8 +20,6 @@ from domain.events import SCHEMA_VERSION
 from domain.identity import command_id, event_id
 from domain.outcome import Accepted
 from domain.privacy import SealContext, claim_subject, person_subject
-from runtime.backoff import BackoffOptions, delay
-from runtime.errors import StoreUnavailable
 from runtime.store.append import Appended
 from workers.claim_log import Cause
 from workers.keys import CUSTOMER_LOG
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from domain.customer import CustomerRegistered
     from domain.policy_events import PolicyIssued
     from runtime.effects import Append
-    from runtime.store.append import AppendAnswer
     from workers.adapters.auto_row import AutoRow
     from workers.application import Application
     from workers.submissions import Submission
@@ -46,7 +42,6 @@ BATCH = 200
 PATIENCE_SECONDS = 30.0
 """How long an import waits for a store that is away before it gives up."""
 
-_RETRY = BackoffOptions(cap_seconds=2.0)
 T = TypeVar("T")
 
 
@@ -102,7 +97,9 @@ class Importer:
         """Customers and their policies without any claim; how many of the two are new."""
         people = [person_subject(record.registered.customer_id) for record in records]
         await asyncio.to_thread(self._app.sealer.prepare, people)
-        answers = await self._append([unit for record in records for unit in self._record(record)])
+        answers = await self._app.store.appender.append_surely(
+            [unit for record in records for unit in self._record(record)], seconds=PATIENCE_SECONDS
+        )
         return sum(isinstance(answer, Appended) and not answer.repeated for answer in answers)
 
     async def submissions(self, submissions: Sequence[Submission]) -> Imported:
@@ -119,7 +116,7 @@ class Importer:
                 result.refused.append(f"{submission.source_ref}: {unit}")
             else:
                 units.append(unit)
-        for answer in await self._append(units):
+        for answer in await self._app.store.appender.append_surely(units, seconds=PATIENCE_SECONDS):
             if isinstance(answer, Appended) and not answer.repeated:
                 result.added += 1
             else:
@@ -155,19 +152,6 @@ class Importer:
             policy_append(None, 0, record.issued, at, "system:import"),
             customer_append(None, 0, registered, at, "system:import"),
         ]
-
-    async def _append(self, units: Sequence[Append]) -> list[AppendAnswer]:
-        """Append, and ask again while the store is away: every unit has a command id."""
-        attempt = 0
-        deadline = self._app.clock.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return await self._app.store.appender.append_many(units) if units else []
-            except StoreUnavailable:
-                attempt += 1
-                if self._app.clock.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(delay(_RETRY, attempt, random.random()))
 
 
 def batches(rows: Iterable[T], size: int = BATCH) -> Iterable[list[T]]:

@@ -6,11 +6,15 @@ unknown (`OutcomeUnknown`); the caller repeats the call until it knows or its de
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runtime.errors import EffectRefused, Halted
+from runtime.backoff import BackoffOptions, delay
+from runtime.errors import EffectRefused, Halted, StoreUnavailable
 from runtime.store import functions
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, KeyTable, Logs, LogTable, encode_append, pack
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from runtime.effects import Append
     from runtime.signals import Bus
     from runtime.store.room import Room
+
+
+_RETRY = BackoffOptions(cap_seconds=1.0)
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -73,6 +80,22 @@ class Appender:
             self._client, functions.APPEND, index.keys, [pack([logs.rows, encoded])], self._bus
         )
         return [_answer(reply) for reply in replies]
+
+    async def append_surely(self, units: Sequence[Append], *, seconds: float) -> list[AppendAnswer]:
+        """Append, and ask again for up to `seconds` while the store is away or its answer was lost.
+
+        Every unit needs a command id, or an expected version that tells its repetition: asking twice adds once.
+        """
+        attempt = 0
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return await self.append_many(units) if units else []
+            except StoreUnavailable:
+                attempt += 1
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(delay(_RETRY, attempt, random.random()))
 
 
 def _answer(reply: Sequence[Any]) -> AppendAnswer:

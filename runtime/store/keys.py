@@ -16,7 +16,7 @@ import msgspec
 class LogSpec(msgspec.Struct, frozen=True):
     """One log: its stream, what orders its entries, and into how many partitions it is cut.
 
-    `name` is the stream (`claims:events` in the demo), `entity` the prefix of entity keys, `entity_field` the entry's
+    `name` is the stream (`orders:events`, say), `entity` the prefix of entity keys, `entity_field` the entry's
     field. `sequenced` is False for streams whose entries carry no sequence of their own (outboxes, requests).
     """
 

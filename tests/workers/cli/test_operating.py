@@ -109,7 +109,7 @@ def test_a_malformed_entry_is_parked_listed_shown_retried_and_dropped(data: Path
 
 
 def test_retrying_everything_asks_in_every_log(data: Path, foreign: Any) -> None:
-    requests = "claims:requests:parked:processors"
+    requests = "claims:requests:parked:intake"
     before = foreign.xlen(PARKED), foreign.xlen(requests)
     foreign.xadd("claims:events", BAD)
     foreign.xadd("claims:requests", BAD)
