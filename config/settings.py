@@ -73,6 +73,39 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     log_file: str | None = None
 
 
+class RosterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who handles claims."""
+
+    #: TOML file with the adjusters: licences, lines, skill, role, capacity, absences. None: the invented ones of the
+    #: demonstration. Read once, at the start.
+    file: str | None = None
+
+
+class BankSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bank that pays out. Without `url` nobody pays: payments wait until somebody brings the bank's answer."""
+
+    #: Base address of the bank's interface, http:// or https://. None: there is no bank, and no payments actor.
+    url: str | None = None
+    #: Bearer token of the interface; `token_file` names a file with it. None: the bank asks for none.
+    token: Secret | None = None
+    #: Seconds that one call may take. 10: a bank that is slower than that is treated as away, and asked again.
+    call_seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
+    #: Hours that the bank remembers an idempotency key. A payout with an unknown outcome that is older than that is
+    #: never sent again by itself: it goes to the reconciliation list. 24: what most payment interfaces promise.
+    key_hours: Annotated[float, msgspec.Meta(gt=0)] = 24.0
+    #: Tries of one payout that the bank could not take, before a person must look. 12: about two hours.
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
+    #: Seconds before the first of them is repeated; doubled each time, 1800 at most. 4: a restart of the bank.
+    retry_seconds: Annotated[float, msgspec.Meta(gt=0)] = 4.0
+    #: Seconds between two looks for the bank's messages. 1: people wait for nothing longer than for money.
+    poll_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+    def __post_init__(self) -> None:
+        """The address is one (ValueError)."""
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"bank.url is {self.url!r}: expected http://HOST:PORT or https://HOST")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -85,6 +118,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log: LogSettings = LogSettings()
     privacy: PrivacySettings = PrivacySettings()
     channels: ChannelSettings = ChannelSettings()
+    roster: RosterSettings = RosterSettings()
+    bank: BankSettings = BankSettings()
     host: HostOptions = HostOptions()
     stopping: StopOptions = StopOptions()
     fleet: FleetOptions = FleetOptions()

@@ -52,6 +52,10 @@ class Application:
         """The application's key names in one partition of the claim log."""
         return ClaimKeys(self.claim_keyspace, partition)
 
+    def all_claim_keys(self) -> list[ClaimKeys]:
+        """Those of every partition."""
+        return [self.claim_keys(partition) for partition in range(self.claim_keyspace.spec.partitions)]
+
     async def close(self) -> None:
         """Close the store's connections and the vault."""
         await self.store.close()
