@@ -6,7 +6,7 @@ moved on in a way that the rules settle otherwise) is taken off by an append of 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from domain.bodies.base import TIMEKEEPER
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from workers.keys import ClaimKeys
     from workers.ports import ClaimViews, PayeeBook
     from workers.timing import Timing
+
+ONE_TICK = timedelta(milliseconds=1)
+"""The smallest step of the times in the log."""
 
 AT_ONCE = 200
 """Timers that are looked at in one go."""
@@ -78,7 +81,7 @@ class Timekeeper(TimedActor):
         for (claim_id, (timer, due_at)), claim in zip(first.items(), claims, strict=True):
             if claim is not None:
                 context = Context(
-                    now=self._timing.after(due_at),
+                    now=self._timing.after(due_at + past_due(timer)),
                     actor=TIMEKEEPER,
                     payee=payees.get(claim.notice.claimant_id),
                     rules=self._rules,
@@ -97,3 +100,9 @@ class Timekeeper(TimedActor):
             return unit
         stale = SortedSetRemove(self._keys.timers, (f"{claim_id}|{timer}",))
         return Append(CLAIM_LOG, claim_id, claim.version, (), {}, (stale,))
+
+
+def past_due(timer: str) -> timedelta:
+    """How long after its time a timer may ring: what is done at the very end of a deadline is still in time."""
+    clock, _, mark = parse_timer(timer)
+    return ONE_TICK if "." in clock and mark is None else timedelta(0)
