@@ -91,6 +91,11 @@ def _owed_by(role: str) -> Callable[[Any], bool]:
     return lambda body: bool(body.owed_by == role)
 
 
+def _nobody_took_it(body: Any) -> bool:
+    """Nobody could take it within the house's time to assign (4 business hours): it waits in the overflow queue."""
+    return bool(body.name == "assign")
+
+
 def _health(body: Any) -> bool:
     return bool(body.type == "health")
 
@@ -193,6 +198,7 @@ MATRIX: dict[str, tuple[Template, ...]] = {
         _t("adjuster.breach", "adjuster", "clock due"),
         _t("manager.breach", "manager", "clock due"),
         _t("compliance.breach", "compliance", "clock due profile jurisdiction"),
+        _t("supervisor.overflow_waiting", "supervisor", "clock due", _nobody_took_it),
     ),
     "claim.siu.referred": (
         _r("siu.referral", "siu", "reason score redFlags"),

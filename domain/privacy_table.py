@@ -84,7 +84,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
         " duplicateScore reviews redFlags[].code redFlags[].weight flagScore requiredDocuments ruleVersion"
     ),
     "claim.duplicate.flagged": _body("score candidates[].claimId candidates[].score"),
-    "claim.duplicate.confirmed": _body("survivingClaimId decidedBy outcome", "reason"),
+    "claim.duplicate.confirmed": _body("survivingClaimId decidedBy outcome weight", "reason"),
     "claim.duplicate.cleared": _body("decidedBy", "reason"),
     "claim.assigned": _body(_ASSIGNED),
     "claim.reassigned": _body(_ASSIGNED, "reason"),
@@ -136,7 +136,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.recovery.potential": _body("kind basis"),
     "claim.recovery.recorded": _body("kind stage amount deductibleShare", "source"),
     "claim.closed": _body("outcome paidTotal approvedNet weight processingSeconds", "reason"),
-    "claim.withdrawn": _body("outcome", "reason"),
+    "claim.withdrawn": _body("outcome weight", "reason"),
     "claim.reopened": _body("reasonCode count previousAdjusterId closedAt", "reason"),
     "claim.sla.breached": _body(_TIMED),
     "claim.sla.warned": _body(f"{_TIMED} percent"),

@@ -17,7 +17,8 @@ from runtime.codec import OpenCodec
 from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.store.opening import open_store
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
-from workers.adapters.records import LoadedRoster
+from workers.adapters.records import LoadedRoster, StoredOverflow
+from workers.adapters.roster_file import SAMPLE, load_roster
 from workers.adapters.sealing import AesGcmSealer, SealerOptions
 from workers.adoption import Adoption
 from workers.analytics import Analytics
@@ -37,9 +38,9 @@ from workers.keys import (
     policy_log,
     request_log,
 )
+from workers.loss_index import LossIndex
 from workers.notifier import Notifier
 from workers.playbook import Playbook
-from workers.roster import demo_roster
 from workers.routing import groups, routes
 from workers.simulator import Simulator
 from workers.timekeeper import Timekeeper
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from runtime.signals import Bus
     from runtime.store.address import StoreAddress
     from runtime.store.keys import LogSpec
+    from workers.adapters.roster_file import Staff
     from workers.timing import Timing
 
 
@@ -87,6 +89,11 @@ def vault_options(settings: Settings) -> KeyVaultOptions:
         ),
         create=settings.profile != "production",
     )
+
+
+def staff_of(settings: Settings) -> Staff:
+    """The adjusters that the settings name. Raises `RosterError`."""
+    return load_roster(Path(settings.roster.file) if settings.roster.file else SAMPLE)
 
 
 def open_vault(settings: Settings) -> SqliteKeyVault:
@@ -160,18 +167,22 @@ def _builders(
     on_the_log = Adoption(app.claims, app.policies, app.claim_log, app.timing, app.rules, allowed=local)
     log_file = settings.channels.log_file or str(beside_data(settings, "notifications.jsonl"))
 
+    staff = staff_of(settings)
+
     def processor(partition: int) -> Actor:
         keys = app.claim_keys(partition)
         return ClaimsProcessor(
             app.claims,
             app.policies,
             app.payees,
-            LoadedRoster(demo_roster(), app.store.reads, keys),
+            LoadedRoster(staff.roster, app.store.reads, app.all_claim_keys()),
             app.claim_log,
             WorkLists(keys),
             on_the_log,
             app.timing,
             app.rules,
+            LossIndex(app.store.reads, app.claim_keyspace, partition),
+            StoredOverflow(app.store.reads, keys),
         )
 
     def timekeeper(partition: int) -> TimedActor:

@@ -6,19 +6,26 @@ the version that it saw. The state may be ahead of the event that woke it: then 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from domain.context import Context
+from domain.assignment import Deferred
+from domain.bodies.handling import AssignmentDeferred
+from domain.context import Context, History, Ties
+from domain.identity import event_id
+from domain.portrait import assignment
 from domain.process import ACTS_IN, NEEDS_POLICY, advance
 from runtime.actor import Actor
-from workers.claim_log import cause_of, fact_of
+from workers.claim_log import Cause, cause_of, fact_of
 from workers.keys import CLAIM_LOG
+from workers.work_lists import frees
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from domain.claim_record import Claim
     from domain.context import Payee
+    from domain.events import Fact, NewFact
     from domain.policy import Policy
     from domain.roster import Roster
     from domain.rules import Rules
@@ -26,10 +33,32 @@ if TYPE_CHECKING:
     from runtime.entry import Batch, Entry
     from workers.adoption import Adoption
     from workers.claim_log import ClaimLog
-    from workers.ports import ClaimViews, PayeeBook, PolicyBook
+    from workers.loss_index import Losses, LossIndex
+    from workers.ports import ClaimViews, OverflowQueue, PayeeBook, PolicyBook
     from workers.ports import Roster as RosterPort
     from workers.timing import Timing
     from workers.work_lists import WorkLists
+
+OVERFLOW_LOOK = timedelta(seconds=60)
+"""Time between two looks at the overflow queue without a load that fell: absences end by the day."""
+
+MOST_WAITING = 50
+"""Claims of the overflow queue that are looked at in one go: who waits longest comes first."""
+
+NO_HISTORY, NO_TIES = History(), Ties()
+
+
+class Desk:
+    """What the decisions of one batch look up; roster and losses go on with every decision."""
+
+    def __init__(
+        self, policies: Mapping[str, Policy], payees: Mapping[str, Payee], losses: Losses, roster: Roster
+    ) -> None:
+        """As they are read for the batch."""
+        self.policies = policies
+        self.payees = payees
+        self.losses = losses
+        self.roster = roster
 
 
 class ClaimsProcessor(Actor):
@@ -51,6 +80,8 @@ class ClaimsProcessor(Actor):
         adoption: Adoption,
         timing: Timing,
         rules: Rules,
+        index: LossIndex,
+        overflow: OverflowQueue,
     ) -> None:
         """Everything that it may read comes as a port."""
         self._claims = claims
@@ -62,56 +93,121 @@ class ClaimsProcessor(Actor):
         self._adoption = adoption
         self._timing = timing
         self._rules = rules
+        self._index = index
+        self._overflow = overflow
+        self._next_look = datetime.min.replace(tzinfo=UTC)
 
     async def handle(self, batch: Batch) -> Effects:
-        """What follows from the claims of this batch, and the changes of the work lists."""
-        facts = [entry for entry in batch.entries if not entry.is_request]
+        """What follows from the claims of this batch, and the changes of the work lists and of the index of losses."""
+        entries = [entry for entry in batch.entries if not entry.is_request]
         wanted: list[Wanted] = []
-        if len(facts) < len(batch.entries):
+        if len(entries) < len(batch.entries):
             wanted += await self._adoption.adopt([entry for entry in batch.entries if entry.is_request])
-        wanted += self._lists.follow([fact_of(entry) for entry in facts])
-        woken = {entry.entity: entry for entry in facts}  # once per claim: it acts on the state, not on the event
-        wanted += await self._follow_ups(woken)
+        if not entries:
+            return wanted
+        facts = [fact_of(entry) for entry in entries]
+        woken = {entry.entity: entry for entry in entries}  # once per claim: it acts on the state, not on the event
+        claims = await self._claims_of(list(woken))
+        wanted += self._lists.follow(facts)
+        wanted += self._index.follow([(fact, entry.id) for fact, entry in zip(facts, entries, strict=True)], claims)
+        wanted += await self._follow_ups(entries, facts, claims, woken)
         return wanted
 
-    async def _follow_ups(self, woken: Mapping[str, Entry]) -> list[Wanted]:
-        """The appends that follow from the states of these claims."""
-        found = await self._claims.read(list(woken))
-        awake = [claim for claim in found if claim is not None and claim.state in ACTS_IN]
-        if not awake:
+    async def tick(self, partition: int) -> Effects:
+        """Look at the overflow queue now and then: an absence may have ended, or the roster may be another one."""
+        del partition
+        if self._timing.now() < self._next_look:
+            return ()
+        self._next_look = self._timing.now() + OVERFLOW_LOOK
+        waiting = await self._overflow.first(MOST_WAITING)
+        if not waiting:
+            return ()
+        claims = await self._claims_of(waiting)
+        desk = await self._desk(claims.values(), await self._roster.snapshot())
+        return self._taken_again(claims.values(), desk, None)
+
+    async def _claims_of(self, ids: Sequence[str]) -> dict[str, Claim]:
+        found = await self._claims.read(ids)
+        return {claim.claim_id: claim for claim in found if claim is not None}
+
+    async def _follow_ups(
+        self, entries: Sequence[Entry], facts: Sequence[Fact], claims: Mapping[str, Claim], woken: Mapping[str, Entry]
+    ) -> list[Wanted]:
+        """The appends that follow from these claims' states, and from those that waited for a load to fall."""
+        awake = [claim for claim in claims.values() if claim.state in ACTS_IN]
+        freeing = [entry for entry, fact in zip(entries, facts, strict=True) if frees(fact)]
+        waiting = await self._waiting(claims) if freeing else {}
+        if not awake and not waiting:
             return []
-        policies = await self._policies_of(awake)
-        payees = await self._payees.find({claim.notice.claimant_id for claim in awake})
-        roster = await self._roster.snapshot()
+        roster = self._lists.freed(facts, await self._roster.snapshot())
+        desk = await self._desk([*awake, *waiting.values()], roster)
+        noticed = {entry.entity: entry.id for entry in entries if entry.type == "claim.submitted"}
         wanted: list[Wanted] = []
-        for claim in awake:
-            context = self._context(claim, policies, payees, roster)
+        for claim in claims.values():  # in the order of the log: a notice sees those before it, not those after it
+            if claim.state in ACTS_IN:
+                wanted += self._followed(claim, desk, cause_of(woken[claim.claim_id]), noticed.get(claim.claim_id, ""))
+            if claim.claim_id in noticed:
+                desk.losses.note(claim, noticed[claim.claim_id])
+        return wanted + self._taken_again(waiting.values(), desk, freeing[-1] if freeing else None)
+
+    async def _waiting(self, claims: Mapping[str, Claim]) -> dict[str, Claim]:
+        """Claims of the overflow queue that are not in this batch anyway."""
+        first = await self._overflow.first(MOST_WAITING)
+        return await self._claims_of([name for name in first if name not in claims])
+
+    async def _desk(self, claims: Collection[Claim], roster: Roster) -> Desk:
+        """Everything that the decisions on these claims look up, many at once."""
+        policies = await self._policies_of(claims)
+        payees = await self._payees.find({claim.notice.claimant_id for claim in claims})
+        losses = await self._index.about([claim for claim in claims if claim.owner is None])
+        return Desk(policies, payees, losses, roster)
+
+    def _followed(self, claim: Claim, desk: Desk, cause: Cause, entry_id: str = "") -> list[Wanted]:
+        """What follows from one claim; the desk is changed by what is decided."""
+        context = self._context(claim, desk, self._timing.after(claim.updated_at), entry_id)
+        accepted = advance(claim, context)
+        if not accepted.facts or _told_before(claim, accepted.facts):
+            return []
+        unit, _ = self._log.append(claim, accepted, cause)
+        effects, desk.roster = self._lists.taken(accepted.facts, desk.roster)
+        return [unit, *effects, *self._index.taken(claim, accepted.facts, desk.losses)]
+
+    def _taken_again(self, waiting: Iterable[Claim], desk: Desk, freed_by: Entry | None) -> list[Wanted]:
+        """Claims of the overflow queue that somebody can take now, in the order in which they came there."""
+        wanted: list[Wanted] = []
+        for claim in waiting:
+            at = self._timing.now() if freed_by is None else fact_of(freed_by).at
+            context = self._context(claim, desk, self._timing.after(max(at, claim.updated_at)))
+            if claim.state not in NEEDS_POLICY or isinstance(assignment(claim, context), Deferred):
+                continue
             accepted = advance(claim, context)
             if not accepted.facts:
                 continue
-            unit, _ = self._log.append(claim, accepted, cause_of(woken[claim.claim_id]))
-            wanted.append(unit)
-            effects, roster = self._lists.taken(accepted.facts, roster)
-            wanted += effects
+            own = event_id(f"overflow|{claim.claim_id}", claim.version)
+            unit, _ = self._log.append(claim, accepted, cause_of(freed_by) if freed_by is not None else Cause(own, own))
+            effects, desk.roster = self._lists.taken(accepted.facts, desk.roster)
+            wanted += [unit, *effects, *self._index.taken(claim, accepted.facts, desk.losses)]
         return wanted
 
-    def _context(
-        self,
-        claim: Claim,
-        policies: Mapping[str, Policy],
-        payees: Mapping[str, Payee],
-        roster: Roster,
-    ) -> Context:
+    def _context(self, claim: Claim, desk: Desk, now: datetime, entry_id: str = "") -> Context:
+        new = claim.owner is None
         return Context(
-            now=self._timing.after(claim.updated_at),
-            policy=policies.get(claim.notice.policy_number),
+            now=now,
+            policy=desk.policies.get(claim.notice.policy_number),
             # The book is the record itself and was asked in this very batch: there is no view that could be stale.
             lookups=2,
-            roster=roster,
-            payee=payees.get(claim.notice.claimant_id),
+            roster=desk.roster,
+            payee=desk.payees.get(claim.notice.claimant_id),
+            history=desk.losses.history(claim, entry_id) if new else NO_HISTORY,
+            ties=desk.losses.ties(claim) if new else NO_TIES,
             rules=self._rules,
         )
 
-    async def _policies_of(self, claims: Sequence[Claim]) -> Mapping[str, Policy]:
+    async def _policies_of(self, claims: Collection[Claim]) -> Mapping[str, Policy]:
         numbers = {claim.notice.policy_number for claim in claims if claim.state in NEEDS_POLICY}
         return await self._policies.find(sorted(numbers)) if numbers else {}
+
+
+def _told_before(claim: Claim, facts: Sequence[NewFact]) -> bool:
+    """It waits in the overflow queue already, and all there is to say is that it still does."""
+    return claim.deferred_roster is not None and all(isinstance(fact.body, AssignmentDeferred) for fact in facts)

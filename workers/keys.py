@@ -4,7 +4,8 @@
 |---|---|
 | `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
 | `analytics:*`, `leaderboard:*`, `metrics:*`, `kpi:*`, `claims:analytics` | analytics |
-| `adjuster:*`, `adjusters:*`, `queue:*` | claims processor |
+| `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `handlers:*` | claims processor |
+| `payments:*` | payments |
 | `claims:notifications` | notifier |
 | `outbox:*` | dispatcher |
 | `audit:*` | auditor |
@@ -110,8 +111,16 @@ class ClaimKeys:
         return self.name(f"adjuster:{adjuster}:workload")
 
     def queue(self, queue: str) -> str:
-        """List: a work list (`assigned:claims`, `payment:pending`, `claims:closed`)."""
+        """List: a work list (`assigned:claims`, `payment:pending`, `claims:closed`, `overflow`)."""
         return self.name(f"queue:{queue}")
+
+    def losses(self, policy: str) -> str:
+        """Hash: the losses that were reported under a policy, by claim (`workers.loss_index.Loss` as JSON)."""
+        return self.name(f"losses:{policy}")
+
+    def handlers(self, tie: str) -> str:
+        """Hash: who handles the open claims of a household or an event, by claim."""
+        return self.name(f"handlers:{tie}")
 
     @property
     def chain(self) -> str:

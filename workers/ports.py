@@ -175,6 +175,14 @@ class Roster(Protocol[RosterT_co]):
         ...
 
 
+class OverflowQueue(Protocol):
+    """Claims that nobody could take, as they came."""
+
+    async def first(self, count: int) -> Sequence[str]:
+        """Return the claim ids that wait longest."""
+        ...
+
+
 class ClaimViews(Protocol[ClaimT_co]):
     """The claim snapshots that append writes. Only the process manager may read them."""
 

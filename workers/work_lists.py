@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.bodies.base import SYSTEM
-from domain.bodies.handling import ClaimAssigned, ClaimReassigned
+from domain.bodies.handling import AssignmentDeferred, ClaimAssigned, ClaimReassigned
 from domain.roster import with_load
+from domain.statistics import SPECIAL, delta
 from runtime.effects import HashIncrement, HashSet, ListPush, ListRemove
 
 if TYPE_CHECKING:
@@ -21,10 +22,27 @@ if TYPE_CHECKING:
     from runtime.effects import Effect
     from workers.keys import ClaimKeys
 
-ASSIGNED, TO_PAY, CLOSED = "assigned:claims", "payment:pending", "claims:closed"
+OVERFLOW = "overflow"
+"""Claims whose assignment was deferred: nobody could take them; first in, first tried again."""
 
 ENDS = frozenset({"claim.closed", "claim.withdrawn", "claim.duplicate.confirmed"})
 """Facts after which nobody works on the claim any more."""
+
+
+def overflows(fact: Fact) -> bool | None:
+    """True: the claim waits in the overflow queue from now on; False: no longer; None: that stays as it is."""
+    if isinstance(fact.body, AssignmentDeferred):
+        return True
+    if isinstance(fact.body, ClaimAssigned) or (fact.type in ENDS and not fact.body.assigned_to):
+        return False
+    return None
+
+
+def frees(fact: Fact) -> bool:
+    """Does somebody carry less because of this fact?"""
+    return (fact.type in ENDS and bool(fact.body.assigned_to)) or (
+        isinstance(fact.body, ClaimReassigned) and fact.actor != SYSTEM
+    )
 
 
 class WorkLists:
@@ -39,16 +57,17 @@ class WorkLists:
         effects: list[Effect] = []
         for fact in facts:
             body = fact.body
-            if isinstance(body, ClaimAssigned):
-                effects += self._assigned(fact, body)
-            elif isinstance(body, ClaimReassigned):
-                effects += self._reassigned(fact, body)
-            elif fact.type == "claim.approved":
-                effects.append(ListPush(self._keys.queue(TO_PAY), (fact.claim_id,)))
-            elif fact.type in {"claim.payment.completed", "claim.decision.rescinded"}:
-                effects.append(ListRemove(self._keys.queue(TO_PAY), (fact.claim_id,)))
-            elif fact.type in ENDS:
-                effects += self._ended(fact)
+            waits = overflows(fact)
+            if waits is not None:
+                # Taken off first: a claim that is deferred once more stands there once.
+                effects.append(ListRemove(self._keys.queue(OVERFLOW), (fact.claim_id,)))
+            if waits:
+                effects.append(ListPush(self._keys.queue(OVERFLOW), (fact.claim_id,)))
+            effects += self._listed(fact)
+            if isinstance(body, ClaimAssigned | ClaimReassigned):
+                effects += self._given(fact, body)
+            elif fact.type in ENDS and body.assigned_to:
+                effects.append(self._load(body.assigned_to, -getattr(body, "weight", 0)))
         return effects
 
     def taken(self, facts: Sequence[NewFact], roster: Roster) -> tuple[list[Effect], Roster]:
@@ -67,33 +86,34 @@ class WorkLists:
                 roster = with_load(roster, body.previous_adjuster_id, -body.weight)
         return effects, roster
 
+    def freed(self, facts: Sequence[Fact], roster: Roster) -> Roster:
+        """The roster once the loads that these facts take off somebody are off."""
+        for fact in facts:
+            if fact.type in ENDS and fact.body.assigned_to:
+                roster = with_load(roster, fact.body.assigned_to, -getattr(fact.body, "weight", 0))
+            elif isinstance(fact.body, ClaimReassigned) and fact.actor != SYSTEM and fact.body.previous_adjuster_id:
+                roster = with_load(roster, fact.body.previous_adjuster_id, -fact.body.weight)
+        return roster
+
     def _load(self, adjuster: str, weight: int) -> Effect:
         return HashIncrement(self._keys.adjuster_load, {adjuster: weight, "#decisions": 1})
 
-    def _assigned(self, fact: Fact, body: ClaimAssigned) -> list[Effect]:
-        effects: list[Effect] = [
-            ListPush(self._keys.workload(body.adjuster_id), (fact.claim_id,)),
-            ListPush(self._keys.queue(ASSIGNED), (fact.claim_id,)),
-        ]
-        if fact.actor != SYSTEM:
-            effects.append(self._load(body.adjuster_id, body.weight))
+    def _listed(self, fact: Fact) -> list[Effect]:
+        """Onto lists and off them, as `domain.statistics` has it; taken off first, so that it stands there once."""
+        if type(fact.body) not in SPECIAL:
+            return []
+        effects: list[Effect] = []
+        for (view, claim_id), is_in in delta(fact).members.items():
+            effects.append(ListRemove(self._keys.figures(view), (claim_id,)))
+            if is_in:
+                effects.append(ListPush(self._keys.figures(view), (claim_id,)))
         return effects
 
-    def _reassigned(self, fact: Fact, body: ClaimReassigned) -> list[Effect]:
-        effects: list[Effect] = [ListPush(self._keys.workload(body.adjuster_id), (fact.claim_id,))]
-        if body.previous_adjuster_id:
-            effects.append(ListRemove(self._keys.workload(body.previous_adjuster_id), (fact.claim_id,)))
-        if fact.actor != SYSTEM:
-            effects.append(self._load(body.adjuster_id, body.weight))
-            if body.previous_adjuster_id:
-                effects.append(self._load(body.previous_adjuster_id, -body.weight))
-        return effects
-
-    def _ended(self, fact: Fact) -> list[Effect]:
-        effects: list[Effect] = [ListPush(self._keys.queue(CLOSED), (fact.claim_id,))]
-        adjuster = fact.body.assigned_to
-        if adjuster:
-            effects.append(ListRemove(self._keys.workload(adjuster), (fact.claim_id,)))
-            effects.append(ListRemove(self._keys.queue(ASSIGNED), (fact.claim_id,)))
-            effects.append(self._load(adjuster, -getattr(fact.body, "weight", 0)))
+    def _given(self, fact: Fact, body: ClaimAssigned | ClaimReassigned) -> list[Effect]:
+        """What somebody else than the processor gave to an adjuster; its own decisions were counted by `taken`."""
+        if fact.actor == SYSTEM:
+            return []
+        effects = [self._load(body.adjuster_id, body.weight)]
+        if isinstance(body, ClaimReassigned) and body.previous_adjuster_id:
+            effects.append(self._load(body.previous_adjuster_id, -body.weight))
         return effects

@@ -24,6 +24,8 @@ class ClaimWithdrawn(Body, frozen=True, kw_only=True):
 
     reason: str
     outcome: str = "withdrawn"
+    weight: int = 0
+    """What the adjuster no longer carries."""
 
 
 class ClaimReopened(Body, frozen=True, kw_only=True):

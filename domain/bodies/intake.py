@@ -93,6 +93,8 @@ class DuplicateConfirmed(Body, frozen=True, kw_only=True):
     decided_by: str
     reason: str
     outcome: str = "duplicate"
+    weight: int = 0
+    """What the adjuster no longer carries."""
 
 
 class DuplicateCleared(Body, frozen=True, kw_only=True):

@@ -82,7 +82,8 @@ def close(claim: Claim, command: commands.CloseClaim, context: Context) -> Body 
 
 def withdrawn(claim: Claim, command: commands.WithdrawClaim, context: Context) -> Body | Problem:
     """`WithdrawClaim`; once something was paid only with outcome paid or paid_partial."""
-    return ClaimWithdrawn(reason=command.reason, outcome=command.outcome)
+    weight = claim.owner.weight if claim.owner is not None else 0
+    return ClaimWithdrawn(reason=command.reason, outcome=command.outcome, weight=weight)
 
 
 def reopened(claim: Claim, command: commands.ReopenClaim, context: Context) -> Body | Problem:

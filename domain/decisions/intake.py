@@ -128,7 +128,10 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
     if command.surviving_claim_id in ("", claim.claim_id):
         return Problem("INVALID", "surviving claim id: name the other claim, which stays")
     return DuplicateConfirmed(
-        surviving_claim_id=command.surviving_claim_id, decided_by=context.actor.id, reason=command.reason
+        surviving_claim_id=command.surviving_claim_id,
+        decided_by=context.actor.id,
+        reason=command.reason,
+        weight=claim.owner.weight if claim.owner is not None else 0,
     )
 
 

@@ -18,6 +18,7 @@ from workers.adoption import Adoption
 from workers.claim_log import Cause, ClaimLog, EventCodec, claim_of
 from workers.claims_processor import ClaimsProcessor
 from workers.keys import CLAIM_LOG, ClaimKeys, claim_log
+from workers.loss_index import LossIndex
 from workers.roster import demo_roster
 from workers.submissions import submit_command
 from workers.timing import SimulatedTiming
@@ -62,6 +63,12 @@ class World:
     async def snapshot(self) -> Roster:
         return demo_roster()
 
+    async def many(self, commands: Sequence[tuple[str, ...]]) -> list[dict[bytes, bytes]]:
+        return [{} for _ in commands]
+
+    async def first(self, count: int) -> list[str]:
+        return []
+
     def take(self, unit: Append) -> list[Entry]:
         """What the store would do with an append: the snapshot, and the entries that come to be read."""
         claim = claim_of(str(unit.snapshot["body"]).encode())
@@ -87,8 +94,19 @@ def processor(world: World) -> ClaimsProcessor:
     from domain.rules import DEFAULT_RULES
 
     adoption = Adoption(world, world, world.log, world.timing, DEFAULT_RULES)
+    index = LossIndex(world, KEYSPACE, 0)  # type: ignore[arg-type]  # an empty store: `many` is all that is asked
     return ClaimsProcessor(
-        world, world, Payees(world), world, world.log, WorkLists(KEYS), adoption, world.timing, DEFAULT_RULES
+        world,
+        world,
+        Payees(world),
+        world,
+        world.log,
+        WorkLists(KEYS),
+        adoption,
+        world.timing,
+        DEFAULT_RULES,
+        index,
+        world,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from domain.context import Payee
 from domain.policy import Policy
 from domain.roster import Roster
 from workers.claim_log import SNAPSHOT_BODY
+from workers.work_lists import OVERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -75,30 +77,46 @@ class RegisteredPayees:
 
 
 class LoadedRoster:
-    """The roster with the loads of one partition: capacity is a soft limit (domain.md, guards)."""
+    """The roster with the loads of all partitions; what others settle meanwhile is not seen: capacity is soft."""
 
-    def __init__(self, base: Roster, reads: Reads, keys: ClaimKeys) -> None:
-        """`base` names the adjusters; loads come from the work lists."""
+    def __init__(self, base: Roster, reads: Reads, parts: Sequence[ClaimKeys]) -> None:
+        """`base` names the adjusters; loads come from the work lists of each partition."""
         self._base = base
         self._reads = reads
-        self._keys = keys
+        self._commands = [("HGETALL", key) for keys in parts for key in (keys.adjuster_load, keys.adjuster_last)]
 
     async def snapshot(self) -> Roster:
         """The roster as it stands; its version counts the decisions that were made on it."""
-        loads, last = await self._reads.many(
-            [("HGETALL", self._keys.adjuster_load), ("HGETALL", self._keys.adjuster_last)]
-        )
-        by_name = {name.decode(): int(value) for name, value in loads.items()}
-        when = {name.decode(): int(value) for name, value in last.items()}
+        rows = await self._reads.many(self._commands)
+        loads: Counter[str] = Counter()
+        when: dict[str, int] = {}
+        for row in rows[::2]:
+            loads.update({name.decode(): int(value) for name, value in row.items()})
+        for row in rows[1::2]:
+            for name, value in row.items():
+                when[name.decode()] = max(int(value), when.get(name.decode(), 0))
         adjusters = tuple(
             msgspec.structs.replace(
                 adjuster,
-                load=max(0, adjuster.load + by_name.get(adjuster.adjuster_id, 0)),
+                load=max(0, adjuster.load + loads[adjuster.adjuster_id]),
                 last_assigned=_time(when.get(adjuster.adjuster_id)) or adjuster.last_assigned,
             )
             for adjuster in self._base.adjusters
         )
-        return Roster(self._base.version + by_name.get("#decisions", 0), adjusters)
+        return Roster(self._base.version + loads["#decisions"], adjusters)
+
+
+class StoredOverflow:
+    """The overflow queue of one partition."""
+
+    def __init__(self, reads: Reads, keys: ClaimKeys) -> None:
+        """`keys` of the partition."""
+        self._reads = reads
+        self._key = keys.queue(OVERFLOW)
+
+    async def first(self, count: int) -> list[str]:
+        """The claims that wait longest."""
+        return [name.decode() for name in await self._reads.one("LRANGE", self._key, 0, count - 1)]
 
 
 def _time(milliseconds: int | None) -> datetime | None:

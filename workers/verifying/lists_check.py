@@ -11,7 +11,7 @@ from domain.bodies.base import SYSTEM
 from domain.bodies.handling import ClaimAssigned, ClaimReassigned
 from domain.statistics import Delta, fold_into
 from workers.claims_processor import ClaimsProcessor
-from workers.work_lists import ENDS
+from workers.work_lists import ENDS, OVERFLOW, overflows
 
 if TYPE_CHECKING:
     from domain.events import Fact
@@ -47,6 +47,9 @@ class ListsCheck:
             if applied:
                 change = Delta()
                 fold_into(change, fact)
+                waits = overflows(fact)
+                if waits is not None:
+                    change.members[("queue", OVERFLOW), fact.claim_id] = waits
                 for (view, claim_id), is_in in change.members.items():
                     members = self._members.setdefault(view, set())
                     members.add(claim_id) if is_in else members.discard(claim_id)
