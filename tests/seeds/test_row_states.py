@@ -56,6 +56,14 @@ def test_one_failed_test_makes_the_row_fail() -> None:
     assert state("`cs ping`", good, bad) is State.FAILS
 
 
+def test_a_row_about_folders_works_when_every_test_in_them_passed() -> None:
+    check = "`pytest tests/domain tests/runtime`"
+    one, two = shown("tests/domain/test_a.py::test_a"), shown("tests/runtime/x/test_b.py::test_b")
+    assert state(check, one, two) is State.WORKS
+    assert state(check, one) is State.NOT_YET
+    assert state(check, one, two, shown("tests/domain/test_a.py::test_c", passed=False)) is State.FAILS
+
+
 def test_every_pattern_of_a_check_has_to_be_found() -> None:
     check = "`T resumes`, `T heals`"
     resumes = shown("tests/runtime/test_x.py::test_a_reader_resumes")

@@ -193,7 +193,7 @@ def test_s16_a_claim_with_a_bad_amount_is_refused_in_the_words_of_the_lab(lab: L
 
 def test_s29_the_statuses_sum_to_all_claims(lab: Lab) -> None:
     lab.paid()
-    lab.submit(policyId="POL-404")  # nobody knows the policy: denied by the clerical rule
+    lab.submit(policyId="POL-4040")  # nobody knows the policy: denied by the clerical rule
     lab.assigned()
     lab.rest()
     words = {name.decode(): int(count) for name, count in lab.client.hgetall("analytics:status").items()}

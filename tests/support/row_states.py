@@ -80,9 +80,12 @@ def _state_of(
         () if explicit else tuple(_state_of(by_id[id_], by_id, tests, known) for id_ in row.references)
     )
 
+    folders = {name: [test for test in tests if test.nodeid.startswith(f"{name}/")] for name in row.folders}
+
     shown = list({test.nodeid: test for group in (explicit, *found) for test in group}.values())
-    complete = all(found) and (bool(explicit) or not row.needs_an_explicit_test)
-    states = {State.WORKS if test.passed else State.FAILS for test in shown}
+    complete = all(found) and all(folders.values()) and (bool(explicit) or not row.needs_an_explicit_test)
+    asked = [*shown, *(test for group in folders.values() for test in group)]
+    states = {State.WORKS if test.passed else State.FAILS for test in asked}
     states |= {other.state for other in leaned_on}
     if State.FAILS in states:
         state = State.FAILS
@@ -90,6 +93,7 @@ def _state_of(
         state = State.WORKS
     else:
         state = State.NOT_YET
-    labels = tuple(dict.fromkeys([test.label for test in shown] + [other.row.id for other in leaned_on]))
+    named = [test.label for test in shown] + [f"{name}/" for name in row.folders]
+    labels = tuple(dict.fromkeys(named + [other.row.id for other in leaned_on]))
     known[row.id] = RowState(row, state, labels)
     return known[row.id]

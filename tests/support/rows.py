@@ -4,6 +4,7 @@ A row is shown by tests of three kinds:
 
 * a test in `tests/seeds/` named by its id, `test_s7_...`, or any test marked `@row("S7")`: *explicit*;
 * for each `T pattern` in its check, every test that `pytest -k pattern` finds;
+* for each folder in its check (`pytest tests/domain`), every test of the run that is in it;
 * for a check that is nothing but other rows (`S44, S46`), those rows.
 """
 
@@ -46,6 +47,12 @@ class Row(msgspec.Struct, frozen=True):
         return tuple(code[2:] for code in _CODE.findall(self.check) if code.startswith("T "))
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of tests that the check wants to be green as a whole: `pytest tests/domain ...`."""
+        commands = (code for code in _CODE.findall(self.check) if code.startswith("pytest tests/"))
+        return tuple(word for code in commands for word in code.split()[1:])
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Ids of the other rows that the check names."""
         return tuple(_ROW_ID.findall(_CODE.sub("", self.check)))
@@ -53,10 +60,10 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def needs_an_explicit_test(self) -> bool:
         """False when the check is made of patterns and other rows alone: they can show it."""
-        if any(not code.startswith("T ") for code in _CODE.findall(self.check)):
+        if any(not code.startswith(("T ", "pytest tests/")) for code in _CODE.findall(self.check)):
             return True
         only_rows = not re.sub(r"[\s,;]", "", _ROW_ID.sub("", self.check))
-        return not self.patterns and not only_rows
+        return not self.patterns and not self.folders and not only_rows
 
 
 class Rows(msgspec.Struct, frozen=True):
