@@ -8,18 +8,21 @@ No configuration of the machine leaks in; the profile is `test`.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+from unittest import mock
 
 from tests.support.source_tree import ROOT
 from tests.support.store import BINARY_VARIABLE
 from tests.support.waiting import until_sync
+from workers.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,6 +98,21 @@ def cli(
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def here(
+    *words: str, data_dir: Path | None = None, url: str | None = None, env: Mapping[str, str] | None = None
+) -> Said:
+    """The same command inside this process: for the many that a test asks, a process of their own costs 0.7 s."""
+    out, err = io.StringIO(), io.StringIO()
+    typed = argv(*words, data_dir=data_dir, url=url)[3:]
+    with (
+        mock.patch.dict(os.environ, environment(env), clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = main(typed)
+    return Said(code, out.getvalue(), err.getvalue())
 
 
 class Cluster:

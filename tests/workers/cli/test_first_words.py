@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import cli
+from tests.support.commands import cli, here
 from tests.support.rows import row
 
 if TYPE_CHECKING:
@@ -38,9 +38,15 @@ if TYPE_CHECKING:
     ids=" ".join,
 )
 def test_a_slip_of_the_keyboard_is_one_line_with_a_hint(words: list[str], hint: str) -> None:
-    said = cli(*words)
+    said = here(*words)
     assert said.code == 2
     assert hint in said.one_line()
+
+
+def test_an_error_of_a_real_process_is_one_line_without_traceback() -> None:
+    said = cli("statsu")
+    assert said.code == 2
+    assert "did you mean 'status'" in said.one_line()
 
 
 def test_errors_are_one_json_object_with_json() -> None:

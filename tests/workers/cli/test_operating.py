@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from runtime.embedded.discovery import find_running
-from tests.support.commands import argv, cli, environment, running_cluster
+from tests.support.commands import argv, cli, environment, here, running_cluster
 from tests.support.rows import row
 from tests.support.source_tree import ROOT
 from tests.support.waiting import until_sync
@@ -64,7 +64,7 @@ def client_of(data: Path) -> Iterator[Any]:
 
 def parked(data: Path, origins: Sequence[bytes]) -> list[dict[str, Any]]:
     """What `parked list` shows of these entries."""
-    found: list[dict[str, Any]] = cli("parked", "list", "--json", data_dir=data).json["parked"]
+    found: list[dict[str, Any]] = here("parked", "list", "--json", data_dir=data).json["parked"]
     return [one for one in found if one["origin_id"].encode() in origins]
 
 
@@ -87,19 +87,19 @@ def test_a_malformed_entry_is_parked_listed_shown_retried_and_dropped(data: Path
         said = cli(*words, data_dir=data)
         assert first["reason"][:15] in said.out
         assert "\x1b" not in said.out, "what a stranger wrote must not steer the terminal"
-    shown = cli("parked", "show", second["parked_id"], "--json", data_dir=data).json
+    shown = here("parked", "show", second["parked_id"], "--json", data_dir=data).json
     assert shown["fields"] == BAD
 
-    asked = cli("parked", "retry", second["id"], data_dir=data)
+    asked = here("parked", "retry", second["id"], data_dir=data)
     assert asked.code == 0
     assert "1 claim" in asked.out
     until_sync(lambda: foreign.llen("claims:events:retries:processors") == 0, within=10, what="it was retried")
     assert len(parked(data, origins)) == 2, "a retry of what is still wrong leaves it parked"
 
-    gone = cli("parked", "drop", first["id"], "--reason", "a test wrote it", data_dir=data)
+    gone = here("parked", "drop", first["id"], "--reason", "a test wrote it", data_dir=data)
     assert gone.code == 0
     assert [one["id"] for one in parked(data, origins)] == [second["id"]]
-    again = cli("parked", "drop", first["id"], "--reason", "twice", data_dir=data)
+    again = here("parked", "drop", first["id"], "--reason", "twice", data_dir=data)
     assert again.code == 2
     assert "parked list" in again.one_line()
     operations = [fields for _, fields in foreign.xrange("claims:events:operations")]
@@ -115,22 +115,22 @@ def test_retrying_everything_asks_in_every_log(data: Path, foreign: Any) -> None
     foreign.xadd("claims:requests", BAD)
     until_parked(foreign, before[0], 1)
     until_parked(foreign, before[1], 1, requests)
-    assert cli("parked", "retry", "--all", "--json", data_dir=data).json == {"asked": sum(before) + 2}
+    assert here("parked", "retry", "--all", "--json", data_dir=data).json == {"asked": sum(before) + 2}
 
 
 def test_a_halted_partition_waits_until_it_is_resumed(data: Path, foreign: Any) -> None:
     parked_before, done_before = foreign.xlen(PARKED), foreign.xlen("claims:events:operations")
-    assert cli("halt", "0", "--reason", "looking closer", data_dir=data).code == 0
-    sick = cli("doctor", "--json", data_dir=data)
+    assert here("halt", "0", "--reason", "looking closer", data_dir=data).code == 0
+    sick = here("doctor", "--json", data_dir=data)
     assert sick.code == 1
     assert [one["seen"] for one in sick.json["findings"] if one["level"] == "fail"] == [
         "partition 0 of claims:events is halted: looking closer"
     ]
     foreign.xadd("claims:events", BAD)
     assert backlog(data, "processors") == 1
-    assert "looking closer" in cli("resume", "0", "--reason", "seen", data_dir=data).out
+    assert "looking closer" in here("resume", "0", "--reason", "seen", data_dir=data).out
     until_parked(foreign, parked_before, 1)
-    assert cli("doctor", data_dir=data).code == 0
+    assert here("doctor", data_dir=data).code == 0
     operations = [fields[b"what"] for _, fields in foreign.xrange("claims:events:operations")]
     assert operations[done_before:] == [b"halt", b"resume"]
 
@@ -141,20 +141,20 @@ def test_a_halted_partition_waits_until_it_is_resumed(data: Path, foreign: Any) 
 )
 def test_halt_names_what_is_wrong_with_the_order(data: Path, words: list[str], named: str) -> None:
     reason = [] if "--reason" in words else ["--reason", "r"]
-    assert named in cli("halt", *words, *reason, data_dir=data).one_line()
+    assert named in here("halt", *words, *reason, data_dir=data).one_line()
 
 
 @row("S73")
 def test_a_paused_process_is_shown_as_idle(data: Path, foreign: Any) -> None:
     def states() -> set[str]:
-        return {process["state"] for process in cli("status", "--json", data_dir=data).json["processes"]}
+        return {process["state"] for process in here("status", "--json", data_dir=data).json["processes"]}
 
     store = find_running(str(data))
     assert store is not None
     os.kill(store.owner_pid, signal.SIGSTOP)
     try:
         until_sync(lambda: states() == {"idle"}, within=15, what="the paused process is idle")
-        assert "without heartbeat" in cli("doctor", data_dir=data).out
+        assert "without heartbeat" in here("doctor", data_dir=data).out
     finally:
         os.kill(store.owner_pid, signal.SIGCONT)
     until_sync(lambda: states() == {"alive"}, within=15, what="it is back")
@@ -163,7 +163,7 @@ def test_a_paused_process_is_shown_as_idle(data: Path, foreign: Any) -> None:
 @row("S26")
 def test_monitor_shows_groups_processes_and_the_newest_events(data: Path, foreign: Any) -> None:
     entry = foreign.xadd("claims:events", BAD)
-    told = cli("monitor", "--json", "--events", "1", data_dir=data).json
+    told = here("monitor", "--json", "--events", "1", data_dir=data).json
     assert [(one["id"], one["type"]) for one in told["recent"]] == [(entry.decode(), "claim.submitted")]
     page = cli("monitor", "--once", data_dir=data).out
     assert "claim.submitted" in page
@@ -173,7 +173,7 @@ def test_monitor_shows_groups_processes_and_the_newest_events(data: Path, foreig
 
 @row("S38")
 def test_groups_are_real_groups_of_the_store(data: Path, foreign: Any) -> None:
-    told = cli("groups", "--json", data_dir=data).json["groups"]
+    told = here("groups", "--json", data_dir=data).json["groups"]
     ours = {group["group"] for group in told if group["log"] == "claims:events"}
     assert ours == {group["name"].decode() for group in foreign.xinfo_groups("claims:events")}
 
@@ -225,5 +225,5 @@ def settled(client: Any) -> int:
 
 
 def backlog(data: Path, name: str) -> int:
-    groups = cli("groups", "--json", data_dir=data).json["groups"]
+    groups = here("groups", "--json", data_dir=data).json["groups"]
     return int(next(group["backlog"] for group in groups if group["group"] == name))

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from runtime.embedded.discovery import find_running
-from tests.support.commands import cli, running_cluster
+from tests.support.commands import cli, here, running_cluster
 from tests.support.processes import is_gone
 from tests.support.rows import row
 from tests.support.waiting import until_sync
@@ -47,13 +47,13 @@ def test_a_second_terminal_finds_the_running_cluster_by_its_data_directory(share
 
 @pytest.mark.parametrize("command", ["status", "groups", "partitions", "doctor"])
 def test_tables_fit_into_a_hundred_columns(shared: tuple[Path, Cluster], command: str) -> None:
-    table = cli(command, data_dir=shared[0]).out
+    table = here(command, data_dir=shared[0]).out
     assert max(len(line.rstrip()) for line in table.splitlines()) <= 100
     assert "cache-invalidators" in table or command == "doctor"
 
 
 def test_doctor_finds_a_fresh_cluster_well(shared: tuple[Path, Cluster]) -> None:
-    said = cli("doctor", "--json", data_dir=shared[0])
+    said = here("doctor", "--json", data_dir=shared[0])
     assert said.code == 0
     assert [one for one in said.json["findings"] if one["level"] != "ok"] == []
 
@@ -61,7 +61,7 @@ def test_doctor_finds_a_fresh_cluster_well(shared: tuple[Path, Cluster]) -> None
 def test_the_store_listens_on_a_port_that_is_printed(shared: tuple[Path, Cluster]) -> None:
     port = shared[1].told["port"]
     assert port >= 6379
-    assert cli("ping", "--json", url=f"redis://127.0.0.1:{port}").json["connected"] is True
+    assert here("ping", "--json", url=f"redis://127.0.0.1:{port}").json["connected"] is True
 
 
 def test_a_data_directory_in_use_is_one_line(shared: tuple[Path, Cluster]) -> None:
@@ -121,7 +121,7 @@ def test_a_store_that_dies_is_started_again(tmp_path: Path) -> None:
 def test_some_actors_can_run_alone(tmp_path: Path) -> None:
     data = tmp_path / "store"
     with running_cluster("auditor", "analytics", data_dir=data):
-        seats = cli("partitions", "--json", data_dir=data).json["partitions"]
+        seats = here("partitions", "--json", data_dir=data).json["partitions"]
         assert {seat["actor"] for seat in seats if seat["owner"]} == {"auditor", "analytics"}
 
 
@@ -150,7 +150,7 @@ def test_two_runs_on_one_store_share_its_partitions_and_one_takes_over(tmp_path:
             until_sync(lambda: len(_owners(data)) == 2, within=15, what="both serve")
             second.process.kill()
         until_sync(lambda: len(_owners(data)) == 1, within=20, what="one serves all")
-        seats = cli("partitions", "--json", data_dir=data).json["partitions"]
+        seats = here("partitions", "--json", data_dir=data).json["partitions"]
         assert len(seats) == len(ROUTES[:-1]) * 4
         assert first.stop() == 0
 
@@ -187,7 +187,7 @@ class TestFleet:
             pids = {process["process"]["pid"] for process in told["processes"]}
             assert len(pids) == 2
             assert cluster.pid not in pids
-            seen = cli("status", "--json", data_dir=data).json
+            seen = here("status", "--json", data_dir=data).json
             assert {process["pid"] for process in seen["processes"]} == pids
             assert cluster.stop() == 0
             assert all(is_gone(pid) for pid in pids)
@@ -195,7 +195,7 @@ class TestFleet:
     def test_a_killed_parent_leaves_no_worker_and_no_server(self, tmp_path: Path) -> None:
         data = tmp_path / "store"
         with running_cluster("--processes", "2", data_dir=data) as cluster:
-            pids = [process["pid"] for process in cli("status", "--json", data_dir=data).json["processes"]]
+            pids = [process["pid"] for process in here("status", "--json", data_dir=data).json["processes"]]
             store = find_running(str(data))
             assert store is not None
             assert len(pids) == 2
@@ -209,11 +209,11 @@ class TestFleet:
     def test_a_killed_worker_is_replaced(self, tmp_path: Path) -> None:
         data = tmp_path / "store"
         with running_cluster("--processes", "2", data_dir=data) as cluster:
-            before = {process["pid"] for process in cli("status", "--json", data_dir=data).json["processes"]}
+            before = {process["pid"] for process in here("status", "--json", data_dir=data).json["processes"]}
             os.kill(min(before), signal.SIGKILL)
 
             def replaced() -> bool:
-                told = cli("status", "--json", data_dir=data).json["processes"]
+                told = here("status", "--json", data_dir=data).json["processes"]
                 now = {process["pid"] for process in told if process["state"] == "alive"}
                 return len(now) == 2 and now != before
 
