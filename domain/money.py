@@ -17,9 +17,10 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MAX_MINOR: Final = 10**15
-"""Largest amount taken from outside, in minor units: below 2**53, so that a reader in Lua or JavaScript sees
-the same integer."""
+MAX_MINOR: Final = 10**12
+"""Largest amount taken from outside, in minor units. A thousand of them add up to 15 digits: that is what a day's
+figure may hold (and below 2**53, so that a reader in Lua or JavaScript sees the same integer). One claim with an amount
+near that limit would make the figures refuse every other claim of its day."""
 
 _BY_EXPONENT: Final = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",

@@ -28,7 +28,16 @@ ITEM_COVERAGES = {"motor": "vehicle", "property": "property", "life": "life"}
 PRIORITIES = ("low", "normal", "high", "urgent")
 MAX_DESCRIPTION = 10_000
 """Characters; a longer text belongs into a document."""
+MAX_NAME = 128
+"""Characters of what names somebody or something, as in the submission format."""
+NAMES = (
+    "id policyId policyNumber customerId type currency submittedBy channel peril coverage assignedTo assignedBy "
+    "documentId documentType documentName uploadedBy approvedBy rejectedBy"
+).split()
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Years of moments and days that are taken: beyond them no calendar can count on, and no claim was ever made."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f]")
 
 RoleOf = Callable[[str], str]
 """Who in the lab's requests (`approvedBy`, `rejectedBy`) has which role; the roster knows."""
@@ -77,11 +86,18 @@ def read_request(
         data = _DECODER.decode(raw.data)
     except (msgspec.DecodeError, UnicodeError) as error:
         return _parked(f"data is not a JSON object: {error}")
+    except RecursionError:
+        return _parked("data is nested too deeply")
     at = _moment(raw.timestamp)
     if at is None:
         return _parked(f"timestamp {_shown(raw.timestamp)} is not ISO 8601 with a time zone")
-    reader = _READERS[raw.event_type]
-    return reader(_Request(raw, data, at, jurisdiction, currency, role_of))
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        return _parked(f"timestamp {_shown(raw.timestamp)} is not between {FIRST_YEAR} and {LAST_YEAR}")
+    request = _Request(raw, data, at, jurisdiction, currency, role_of)
+    unfit = [name for name in NAMES if len(value := request.text(name)) > MAX_NAME or _CONTROL_OR_BREAK.search(value)]
+    if unfit:
+        return _invalid(f"{unfit[0]} must be one line of at most {MAX_NAME} characters")
+    return _READERS[raw.event_type](request)
 
 
 class _Request(NamedTuple):
@@ -188,6 +204,9 @@ def _loss_date(request: _Request, reasons: list[str]) -> date:
         day = date.fromisoformat(text[:10])
     except ValueError:
         reasons.append("Incident date must be a date such as 2025-01-15")
+        return request.at.date()
+    if day.year < FIRST_YEAR:
+        reasons.append(f"Incident date must not be before {FIRST_YEAR}")
         return request.at.date()
     # The incident's day is local to the policy and the report's is UTC: at UTC+14 it is tomorrow already.
     if day > (request.at + timedelta(hours=14)).date():
@@ -322,9 +341,9 @@ def _moment(text: str) -> datetime | None:
     """ISO 8601 with a zone, in UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None
 
 
 def _shown(text: str) -> str:

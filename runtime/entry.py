@@ -209,7 +209,8 @@ class EntryReader:
             text(),
         )
         if sequence:
-            if not sequence.isascii() or not sequence.isdigit() or not 0 < int(sequence) < 2**53:
+            digits = sequence.isascii() and sequence.isdigit() and len(sequence) <= 16  # more would not be below 2**53
+            if not digits or not 0 < int(sequence) < 2**53:
                 entry.sequence = -1
                 raise ValueError(f"its sequence is not a positive integer: {sequence[:40]!r}")
             entry.sequence = int(sequence)

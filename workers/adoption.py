@@ -1,10 +1,11 @@
 """Requests of foreign producers: each valid one becomes facts with our own identity, each other one is parked with why.
 
-The command id is the request's `eventId`, so that a request that its producer sends twice has one effect.
+The command id is the request's claim and `eventId`, so that a request that its producer sends twice has one effect.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ from workers.claim_log import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from domain.bodies.base import Actor
     from domain.claim_record import Claim
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 DONE_BEFORE = frozenset({"REPEATED"})
 """Refusals that mean that the wish is fulfilled already."""
+
+AHEAD = timedelta(days=1)
+"""How far a producer's clock may be ahead of the store's: a claim that begins in the future would stay there."""
+
+NO_CLOCK_MS = 946_684_800_000
+"""Entry ids before the year 2000 were not given by a store's clock."""
 
 UNKNOWN_JURISDICTION = "US"
 """Where a policy lives that nobody knows: the model rules apply (domain.md section 9)."""
@@ -61,7 +69,8 @@ class Adoption:
     async def adopt(self, requests: Sequence[Entry]) -> list[Append | Park]:
         """What becomes of these requests, in order."""
         if not self._allowed:
-            return [Park(entry.id, "raw entries are not taken here: use append or claims:requests") for entry in requests]
+            reason = "raw entries are not taken here: use append or claims:requests"
+            return [Park(entry.id, reason) for entry in requests]
         known = await self._claims.read([entry.entity for entry in requests])
         claims = {entry.entity: claim for entry, claim in zip(requests, known, strict=True)}
         numbers = {number for number in map(_policy_number, requests) if number}
@@ -88,10 +97,13 @@ class Adoption:
             return None
         if isinstance(wish, Rejected):
             return Park(entry.id, wish.message)
+        if _is_ahead(wish.at, entry.added_ms):
+            return Park(entry.id, f"timestamp {entry.timestamp} lies in the future")
         outcome = decide(claim, wish.command, self._context(wish, policy))
         if isinstance(outcome, Refused):
             return None if outcome.code in DONE_BEFORE else Park(entry.id, str(outcome))
-        identity = command_id("request", entry.event_id or entry.id)
+        # With the claim: a producer that gives two claims one eventId has sent two requests, and none may get lost.
+        identity = command_id("request", entry.entity, entry.event_id or entry.id)
         cause = Cause(id=entry.event_id or entry.id, correlation_id=entry.event_id or entry.id, command_id=identity)
         unit, claims[entry.entity] = self._log.append(claim, outcome, cause)
         return unit
@@ -101,11 +113,16 @@ class Adoption:
         return Context(now=self._timing.after(wish.at), actor=actor, policy=policy, lookups=2, rules=self._rules)
 
 
+def _is_ahead(at: datetime, added_ms: int) -> bool:
+    """Is this moment later than when the store took the entry? An id that its producer made up says nothing."""
+    return added_ms > NO_CLOCK_MS and at.timestamp() * 1000 > added_ms + AHEAD.total_seconds() * 1000
+
+
 def _policy_number(entry: Entry) -> str:
     """The policy that a submission names; '' when it names none. Read leniently: the request is judged later."""
     try:
         data = msgspec.json.decode(entry.data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     number = data.get("policyId") or data.get("policyNumber") if isinstance(data, dict) else ""
     return number if isinstance(number, str) and len(number) <= 128 else ""

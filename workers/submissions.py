@@ -16,7 +16,8 @@ import msgspec
 
 from domain.commands import SubmitClaim
 from domain.coverage import ClaimedItem
-from domain.money import MoneyError, exponent, parse_money
+from domain.money import MAX_MINOR, Money, MoneyError, exponent, parse_money
+from domain.requests import FIRST_YEAR, LAST_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +152,10 @@ def problems(submission: Submission) -> list[str]:
         if isinstance(text := getattr(submission, field), str)
         and (_CONTROL if field in _FREE_TEXTS else _CONTROL_OR_BREAK).search(text)
     ]
+    for wire, when in (("lossDate", submission.loss_date), ("reportedAt", submission.reported_at)):
+        if not FIRST_YEAR <= when.year <= LAST_YEAR:
+            found.append(f"{wire}: the year is not between {FIRST_YEAR} and {LAST_YEAR}")
+            return found
     # A day is local and an instant is not: at UTC+14 it is tomorrow already.
     if submission.loss_date > (submission.reported_at + _FURTHEST_EAST).date():
         found.append(f"lossDate: {submission.loss_date} is after reportedAt")
@@ -175,6 +180,8 @@ def _money_problems(submission: Submission) -> list[str]:
             found.append(f"items[{position}].claimed: {error}")
     if not found and asked == 0:
         found.append("items: nothing is claimed, all amounts are zero")
+    if asked > MAX_MINOR:
+        found.append(f"items: more than {Money(MAX_MINOR, submission.currency)} is claimed together")
     return found
 
 

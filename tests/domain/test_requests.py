@@ -134,3 +134,25 @@ def test_reason_words_map_to_codes() -> None:
     assert reason_code("below_deductible") == "BELOW_DEDUCTIBLE"
     assert reason_code("Policy exclusion applies") == "PERIL_EXCLUDED"
     assert reason_code("") == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"timestamp": "0001-01-01T00:00:00+14:00"}, "not ISO 8601"),
+        ({"timestamp": "9999-12-31T23:59:59-14:00"}, "not ISO 8601"),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, "not between 1900 and 2199"),
+        ({"timestamp": "0001-01-01T00:00:00Z"}, "not between 1900 and 2199"),
+        ({"data": J7 | {"incidentDate": "0001-01-01"}}, "must not be before 1900"),
+        ({"data": '{"policyId": ' + "[" * 50_000 + "]" * 50_000 + "}"}, "nested too deeply"),
+        ({"data": J7 | {"policyId": "P" * 129}}, "policyId must be one line of at most 128 characters"),
+        ({"data": J7 | {"submittedBy": "S" * 90_000}}, "submittedBy must be one line"),
+        ({"data": J7 | {"customerId": "CUST\n001"}}, "customerId must be one line"),
+        ({"data": J7 | {"amount": 10_000_000_000.01}}, "Valid claim amount is required"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_no_calendar_or_figure_could_hold_is_refused_with_words_for_people(fields: dict[str, Any], said: str) -> None:
+    refused = read(raw(**fields))
+    assert isinstance(refused, Rejected)
+    assert said in refused.message

@@ -55,6 +55,14 @@ def test_a_sequence_that_is_no_positive_integer_is_a_fault_and_no_request(sequen
     assert not entry.is_request
 
 
+def test_a_sequence_of_thousands_of_digits_is_told_in_our_words_and_is_no_request() -> None:
+    fields = [str(part).encode() for part in changed(sequence="9" * 5000)]
+    entry = EntryReader("thingId", OpenCodec()).read((b"5-1", fields))
+    assert entry.fault is not None
+    assert "sequence is not a positive integer" in entry.fault
+    assert not entry.is_request
+
+
 def test_an_entry_that_weighs_too_much_is_a_fault() -> None:
     assert "the limit is 1,000" in str(read(*changed(data="x" * 1001)).fault)
     assert "the limit is 1,000" in str(read("data", "x" * 1001).fault)
