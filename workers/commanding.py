@@ -40,7 +40,7 @@ PATIENCE_SECONDS = 10.0
 class Issued(msgspec.Struct, frozen=True):
     """A command that was carried out: the claim after it, its facts by type, where they stand in the log.
 
-    `repeated`: it had been carried out before (the same command id), and this is the first answer.
+    `repeated`: it had been carried out before (the same command id), as the entries that are named.
     """
 
     claim: Claim
@@ -81,7 +81,9 @@ class Commander:
             unit, after = self._app.claim_log.append(claim, outcome, Cause(identity, identity, command_id=identity))
             (answer,) = await self._app.store.appender.append_surely([unit], seconds=PATIENCE_SECONDS)
             if isinstance(answer, Appended):
-                return Issued(after, tuple(fact.type for fact in outcome.facts), answer.ids, answer.repeated)
+                if answer.repeated:  # what was decided just now was not written: the claim is as it was found
+                    return Issued(claim or after, (), answer.ids, repeated=True)
+                return Issued(after, tuple(fact.type for fact in outcome.facts), answer.ids)
         raise Conflict(f"{claim_id} was changed by others {MOST_CONFLICTS} times in a row: try again")
 
     async def _context(self, claim: Claim | None, command: Command, actor: Actor) -> Context:

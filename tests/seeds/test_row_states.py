@@ -27,9 +27,7 @@ def state(check: str, *tests: ShownTest, id_: str = "S7", others: tuple[Row, ...
 def test_all_rows_of_the_seeds_are_there() -> None:
     ids = [row.id for row in load_rows().row]
     expected = [
-        f"{letter}{n + 1}"
-        for letter, size in zip("SMUPC", (95, 57, 46, 44, 36), strict=True)
-        for n in range(size)
+        f"{letter}{n + 1}" for letter, size in zip("SMUPC", (95, 57, 46, 44, 36), strict=True) for n in range(size)
     ]
     assert sorted(ids) == sorted(expected)
     assert set(load_rows().promised) <= set(ids)

@@ -132,9 +132,7 @@ async def test_append_atomic_whenever_the_server_is_killed(appendfsync: str) -> 
             async with clients(server) as commands:
                 _, appender = await opened(commands)
                 claims = [f"CLM-{round_}{writer:07d}" for writer in range(8)]
-                storm = [
-                    asyncio.create_task(_append_for_ever(appender, claim, confirmed)) for claim in claims
-                ]
+                storm = [asyncio.create_task(_append_for_ever(appender, claim, confirmed)) for claim in claims]
                 enough = sum(confirmed.values()) + chance.randint(10, 400)
                 await until(partial(_reached, confirmed, enough), what="appends in flight")
                 await killed(server, signal.SIGKILL)

@@ -116,10 +116,7 @@ def _picture(where: str, seen: dict[str, Any]) -> RenderableType:
     from rich.console import Group
 
     minutes = seen["average_processing_seconds"] / 60
-    head = (
-        f"store at {where}, {seen['day']} (UTC): {seen['processed']:,} decided, "
-        f"on average after {minutes:,.1f} min"
-    )
+    head = f"store at {where}, {seen['day']} (UTC): {seen['processed']:,} decided, on average after {minutes:,.1f} min"
     return Group(
         head,
         table(("hour", "claims"), seen["claims_per_hour"].items(), right=("hour", "claims")),
