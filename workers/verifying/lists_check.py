@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from domain.bodies.base import SYSTEM
 from domain.bodies.handling import ClaimAssigned, ClaimReassigned
-from domain.statistics import Delta, fold_into
+from domain.statistics import SPECIAL, Delta, delta
 from workers.claims_processor import ClaimsProcessor
 from workers.work_lists import ENDS, OVERFLOW, overflows
 
@@ -45,8 +45,7 @@ class ListsCheck:
             applied = self._place.applied(ClaimsProcessor.group, entry)
             self._weigh(fact, applied=applied)
             if applied:
-                change = Delta()
-                fold_into(change, fact)
+                change = delta(fact) if type(fact.body) in SPECIAL else Delta()
                 waits = overflows(fact)
                 if waits is not None:
                     change.members[("queue", OVERFLOW), fact.claim_id] = waits

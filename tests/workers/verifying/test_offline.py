@@ -92,10 +92,10 @@ def other_id(lines: Lines) -> None:
     [
         (edited, "entry 5"),
         (edited_with_its_link, "entry 5"),
-        (removed, "entry 6"),
+        (removed, "entry 5 was expected"),
         (removed_and_renumbered, "entry 5"),
-        (swapped, "entry 6"),
-        (inserted, "entry 5"),
+        (swapped, "entry 5 was expected"),
+        (inserted, "entry 6 was expected"),
         (other_id, "entry 5"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
