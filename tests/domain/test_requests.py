@@ -152,7 +152,7 @@ def test_reason_words_map_to_codes() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_no_calendar_or_figure_could_hold_is_refused_with_words_for_people(fields: dict[str, Any], said: str) -> None:
+def test_what_no_calendar_or_figure_could_hold_is_refused_in_words(fields: dict[str, Any], said: str) -> None:
     refused = read(raw(**fields))
     assert isinstance(refused, Rejected)
     assert said in refused.message
