@@ -29,9 +29,10 @@ from config.settings import Settings
 from runtime.store.address import Secret
 
 PREFIX: Final = "CLAIMSTREAM_"
-#: Variables of ours that are no settings: which profile, which file, and what the test suite and the fleet
+#: Variables of ours that are no settings: which profile, which file, the master key of the vault (the vault
+#: reads it, so that no settings tree carries it), and what the test suite and the fleet
 #: use.
-_NOT_SETTINGS: Final = re.compile(r"CLAIMSTREAM_(PROFILE|CONFIG|TEST_\w+|PARENT_\w+|WORKER\w*)")
+_NOT_SETTINGS: Final = re.compile(r"CLAIMSTREAM_(PROFILE|CONFIG|MASTER_KEY|TEST_\w+|PARENT_\w+|WORKER\w*)")
 #: What Kubernetes sets in every pod beside a Service called `claimstream-...` or `redis`: no settings of
 #: ours.
 _SERVICE_LINK: Final = re.compile(r"\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")

@@ -54,21 +54,28 @@ def table(
     right: Iterable[str] = (),
     whole: Iterable[str] = (),
 ) -> Table:
-    """A plain table. Columns in `right` are aligned to the right, those in `whole` are never folded."""
+    """A plain table. Columns in `right` are figures: never shortened. Those in `whole` are never folded.
+
+    On a terminal that is too narrow the latter end in an ellipsis.
+    """
     from rich import box
     from rich.table import Table
 
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     numbers, unfolded = set(right), set(whole)
-    for column in columns:
+    for place, column in enumerate(columns):
+        figures = column in numbers
+        widest = max((len(row[place]) for row in cells), default=0)
         made.add_column(
             column,
-            justify="right" if column in numbers else "left",
-            overflow="fold",
-            no_wrap=column in numbers | unfolded,
+            justify="right" if figures else "left",
+            overflow="ellipsis" if figures or column in unfolded else "fold",
+            no_wrap=figures or column in unfolded,
+            min_width=max(len(column), widest) if figures else None,
         )
-    for row in rows:
-        made.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
+    for row in cells:
+        made.add_row(*row)
     return made
 
 
