@@ -64,15 +64,13 @@ def table(
     cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     numbers, unfolded = set(right), set(whole)
-    for place, column in enumerate(columns):
+    for column in columns:
         figures = column in numbers
-        widest = max((len(row[place]) for row in cells), default=0)
         made.add_column(
             column,
             justify="right" if figures else "left",
             overflow="ellipsis" if figures or column in unfolded else "fold",
-            no_wrap=figures or column in unfolded,
-            min_width=max(len(column), widest) if figures else None,
+            no_wrap=figures,  # the others give way first; a name has no blank to be folded at
         )
     for row in cells:
         made.add_row(*row)
