@@ -8,10 +8,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # DEMO and TEST pass options on: make run DEMO="--claims 200 --seed 7"; make test TEST="-k settle".
 DEMO   ?=
 TEST   ?=
+# BENCH as well: make bench BENCH="--rows B1,B2 --scale full".
+BENCH  ?=
+PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format chaos seed-rows lock clean
+.PHONY: help run test lint format chaos bench seed-rows lock bench-lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +37,11 @@ format: $(VENV)/.dev-installed ## mend what can be mended by a program
 chaos: $(VENV)/.dev-installed ## the long seeded campaigns: kills, pauses, lost replies
 	@$(BIN)/python -m pytest -m chaos $(TEST)
 
+# Each peer runs from its released package in an environment of its own; one that cannot be installed is named in the
+# report, so no failure here ends the run.
+bench: $(VENV)/.dev-installed $(PEERS)/.installed ## measure beside the other frameworks; writes docs/benchmarks/latest.*
+	@$(BIN)/python -m tests.benchmarks.bench $(BENCH)
+
 seed-rows: $(VENV)/.dev-installed ## run the tests, then write docs/seed-rows.md from what they showed
 	@$(BIN)/python -m pytest -m "not chaos and not bench" --write-seed-rows \
 		--deselect tests/seeds/test_row_states.py::test_the_checked_in_table_is_current
@@ -46,11 +54,17 @@ lock: $(VENV)/.created ## resolve pyproject.toml again into the three lock files
 	@$(call compile,--group build,requirements-build.lock)
 	@$(call compile,pyproject.toml --group dev,requirements-dev.lock)
 
+bench-lock: $(VENV)/.created ## resolve the peers of the benchmark again
+	@$(PIP) install uv
+	@$(call compile,tests/benchmarks/peers/peers.in,requirements-bench.lock)
+	@$(call compile,tests/benchmarks/peers/saq.in,requirements-bench-saq.lock)
+	@$(call compile,tests/benchmarks/peers/arq.in,requirements-bench-arq.lock)
+
 compile = env -i PATH="$$PATH" HOME="$$HOME" SSL_CERT_FILE="$${SSL_CERT_FILE-}" $(BIN)/uv pip compile --no-config --quiet $(1) \
 	--python-version 3.11 --universal --generate-hashes --custom-compile-command "make lock" --output-file $(2)
 
 clean: ## remove what was installed and built; data directories stay
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -69,4 +83,17 @@ $(VENV)/.run-installed: $(VENV)/.created pyproject.toml requirements.lock requir
 $(VENV)/.dev-installed: $(VENV)/.run-installed requirements-dev.lock
 	@echo "installing what its tests need (once; from requirements-dev.lock) ..."
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+peer-env = echo "installing the peers of $(2) ..." && $(PYTHON) -m venv $(PEERS)/$(1) && \
+	$(PEERS)/$(1)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $(2) || \
+	echo "$(2) could not be installed; the report will say so"
+
+$(PEERS)/.installed: requirements-bench.lock requirements-bench-saq.lock requirements-bench-arq.lock tests/benchmarks/peers/node/package-lock.json
+	@mkdir -p $(PEERS)/node
+	@$(call peer-env,peers,requirements-bench.lock)
+	@$(call peer-env,saq,requirements-bench-saq.lock)
+	@$(call peer-env,arq,requirements-bench-arq.lock)
+	@cp tests/benchmarks/peers/node/package.json tests/benchmarks/peers/node/package-lock.json $(PEERS)/node/
+	@cd $(PEERS)/node && npm install --no-save --no-audit --no-fund --ignore-scripts --silent || echo "BullMQ could not be installed; the report will say so"
 	@touch $@

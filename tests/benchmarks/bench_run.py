@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from tests.benchmarks.figures import Mark, steady_rate
-from tests.benchmarks.running import ENVIRONMENTS, CannotRun, Program, run
+from tests.benchmarks.running import ENVIRONMENTS, PEER_SECONDS, WORK_SECONDS, CannotRun, Program, run
 from tests.benchmarks.server import HOST, BenchServer, ServerWork, difference, fill
 from workers.keys import CLAIM_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from tests.benchmarks.board import Board
     from tests.benchmarks.contestants import Contestant
@@ -93,12 +93,12 @@ class BenchRun:
         await run(one.program, "load", order)
         if one.filled:
             await fill(self.server, CLAIM_LOG, self.corpus, count)
-        return await self.measured(one.program, order)
+        return await self.measured(one.program, order, PEER_SECONDS if one.peer else WORK_SECONDS)
 
-    async def measured(self, program: Program, order: dict[str, Any]) -> Outcome:
+    async def measured(self, program: Program, order: dict[str, Any], seconds: float = WORK_SECONDS) -> Outcome:
         """Run the `work` of a program and look what the server did meanwhile."""
         before = await self.server.work()
-        answer = await run(program, "work", order)
+        answer = await run(program, "work", order, seconds)
         after = await self.server.work()
         marks = [(float(at), int(seen)) for at, seen in answer["marks"]]
         count = marks[-1][1] if marks else 0
@@ -109,11 +109,20 @@ class BenchRun:
 class Row(Protocol):
     """One row of the issue's table."""
 
-    name: str
-    needs: tuple[str, ...]
-    """Rows whose figures of the same round it uses."""
-    once: bool
-    """Measured in the first round only, because it takes minutes."""
+    @property
+    def name(self) -> str:
+        """As in the issue."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Rows whose figures of the same round it uses."""
+        ...
+
+    @property
+    def once(self) -> bool:
+        """Measured in the first round only, because it takes minutes."""
+        ...
 
     def declare(self, board: Board) -> None:
         """Name the figures and judgements."""

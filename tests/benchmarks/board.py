@@ -1,4 +1,4 @@
-"""What was measured: a value per figure and round, the errors of those that could not run, and the judgements over them."""
+"""What was measured: a value per figure and round, why some could not run, and the judgements over them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.figures import Spread
 
+FONT = 'font-family="system-ui, sans-serif" font-size="14"'
 WIDTH, LEFT, RIGHT, LINE, TOP = 880, 300, 150, 34, 64
 
 
@@ -20,8 +21,7 @@ def chart(title: str, under: str, bars: Sequence[tuple[str, Spread, bool]]) -> s
     height = TOP + LINE * len(ordered) + 40
     low, high = _decades(ordered)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="14">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" {FONT}>',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="16" y="26" font-size="17" font-weight="600" fill="#1c2430">{escape(title)}</text>',
@@ -48,7 +48,7 @@ def _bar(place: int, bar: tuple[str, Spread, bool], low: int, high: int) -> str:
     colour = "#0b6e4f" if mine else "#8795a6"
     return (
         f'<text x="{LEFT - 10}" y="{middle + 5:.1f}" text-anchor="end" fill="#1c2430"'
-        f'{" font-weight=" + chr(34) + "600" + chr(34) if mine else ""}>{escape(label)}</text>'
+        f"{' font-weight=' + chr(34) + '600' + chr(34) if mine else ''}>{escape(label)}</text>"
         f'<rect x="{begin:.1f}" y="{y + 6}" width="{max(end - begin, 1):.1f}" height="{LINE - 12}" fill="{colour}"/>'
         f'<line x1="{least:.1f}" x2="{most:.1f}" y1="{middle:.1f}" y2="{middle:.1f}" stroke="#1c2430" '
         f'stroke-width="1.5"/>'

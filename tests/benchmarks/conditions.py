@@ -79,15 +79,14 @@ def machine() -> tuple[str, float]:
 def lines(conditions: Conditions) -> list[str]:
     """The conditions as lines for people."""
     packages: Mapping[str, str] = conditions.packages
+    one = conditions
+    load = ", ".join(f"{part:.2f}" for part in one.load_average)
+    versions = ", ".join(f"{name} {number}" for name, number in packages.items())
     return [
-        f"{conditions.started}, revision {conditions.revision}, scale {conditions.scale}, "
-        f"{conditions.rounds} interleaved rounds",
-        f"{conditions.cores} cores ({conditions.processor}), {conditions.memory_gib} GiB, load average at start "
-        + ", ".join(f"{one:.2f}" for one in conditions.load_average),
-        f"server {conditions.server}, appendfsync {conditions.appendfsync}, {conditions.transport}; "
-        f"reads of {conditions.batch}",
-        f"Python {conditions.python}, Node {conditions.node}; "
-        + ", ".join(f"{name} {number}" for name, number in packages.items()),
+        f"{one.started}, revision {one.revision}, scale {one.scale}, {one.rounds} interleaved rounds",
+        f"{one.cores} cores ({one.processor}), {one.memory_gib} GiB, load average at start {load}",
+        f"server {one.server}, appendfsync {one.appendfsync}, {one.transport}; reads of {one.batch}",
+        f"Python {one.python}, Node {one.node}; {versions}",
     ]
 
 

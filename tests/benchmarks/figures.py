@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Mark = tuple[float, int]
 """A moment (seconds on a monotonic clock) and how many events were done by then."""

@@ -30,9 +30,8 @@ def table(board: Board, conditions: Conditions) -> str:
     for figure in sorted(board.figures.values(), key=lambda one: _order(one.row)):
         value = board.spread(figure.id)
         if value is not None:
-            parts.append(
-                f"| {figure.row} | {figure.label} | {_number(value.median)} {figure.unit} | {_range(value)} | {value.rounds} |"
-            )
+            middle = f"{_number(value.median)} {figure.unit}"
+            parts.append(f"| {figure.row} | {figure.label} | {middle} | {_range(value)} | {value.rounds} |")
     if board.errors:
         parts += ["", "## Could not run", ""]
         parts += [f"- {name}: {error}" for name, error in board.errors.items()]

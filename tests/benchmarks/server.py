@@ -1,4 +1,4 @@
-"""The server of a run: a real one of its own on TCP, the same for everybody; filled with events, and asked what it did."""
+"""The server of a run: a real one of its own on TCP, the same for everybody; filled, and asked what it did."""
 
 from __future__ import annotations
 
@@ -68,17 +68,15 @@ class BenchServer:
         return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def empty(self) -> None:
-        """Forget everything but the functions, and the counts of what was done."""
-        await self.ask("FLUSHALL")
+        """Forget everything but the functions; it is freed before the next one is measured."""
+        await self.ask("FLUSHALL", "SYNC")
         await self.ask("CONFIG", "RESETSTAT")
 
     async def work(self) -> tuple[dict[str, tuple[int, float]], float]:
         """Counters as they stand now: calls and microseconds by command; CPU seconds of the whole process."""
         stats = await self.client.info("commandstats")
         cpu = await self.client.info("cpu")
-        found = {
-            name.removeprefix("cmdstat_"): (int(one["calls"]), float(one["usec"])) for name, one in stats.items()
-        }
+        found = {name.removeprefix("cmdstat_"): (int(one["calls"]), float(one["usec"])) for name, one in stats.items()}
         return found, float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
 
     async def used_memory(self) -> int:

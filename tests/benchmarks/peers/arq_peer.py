@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """arq: its worker with `concurrency` jobs at once, reads of `batch`, results not kept, burst instead of polling."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """Docket: its worker with `concurrency` tasks at once, reads of `batch`, no record kept of what is done."""
 
 from __future__ import annotations

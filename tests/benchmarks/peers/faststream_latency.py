@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """Latency from when an event was due to when its effect can be seen, at a fixed rate, FastStream (row B6).
 
 Its handler counts in a hash, as ours does; it takes whatever is there in one call (batch of 500).
@@ -33,9 +33,7 @@ async def work(order: Order, meter: Meter) -> None:
     broker = _broker(order)
     client = Redis.from_url(url(order))
 
-    @broker.subscriber(
-        stream=StreamSub(STREAM, group=GROUP, consumer="one", batch=True, max_records=500, last_id=">")
-    )
+    @broker.subscriber(stream=StreamSub(STREAM, group=GROUP, consumer="one", batch=True, max_records=500, last_id=">"))
     async def handle(messages: list[dict[str, Any]]) -> None:
         await client.hincrby("bench:seen", "events", len(messages))
         now = time.perf_counter()

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """FastStream on a Redis stream: `batch` entries per handler call (one XACK for all), or one by one (batch 0).
 
 No logger, no pydantic at the boundary: its fast settings.

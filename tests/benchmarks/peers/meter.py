@@ -30,7 +30,7 @@ class Meter:
     """Counts handled events and remembers when."""
 
     def __init__(self, count: int) -> None:
-        """`done` is set at `count` events."""
+        """`done` is set at `count` events; 0: nobody knows how many there will be, and every addition is marked."""
         self.done = asyncio.Event()
         self.seen = 0
         self._count = count
@@ -46,14 +46,14 @@ class Meter:
         if self.seen >= self._next or self.seen >= self._count:
             self._marks.append((time.perf_counter(), self.seen))
             self._next = self.seen + self._step
-            if not self._rss_warm and self.seen >= self._count // 4:
+            if not self._rss_warm and self.seen >= max(self._count // 4, 1):
                 self._rss_warm = resident_kib()
                 self._warm = (time.process_time(), self.seen)
-            if self.seen >= self._count:
+            if 0 < self._count <= self.seen:
                 self.done.set()
 
     def report(self) -> dict[str, Any]:
-        """What the harness wants to know. `cpu_us`: processor time of this process per event after the first quarter."""
+        """What the harness wants to know. `cpu_us`: processor time per event after the first quarter."""
         spent, seen = time.process_time() - self._warm[0], self.seen - self._warm[1]
         return {
             "marks": self._marks,

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """SAQ: its worker with `concurrency` jobs at once, orjson, results not kept."""
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ async def handle(ctx: Any, *, event: dict[str, Any]) -> None:
 
 def _queue(order: Order) -> Any:
     operations = max(order["concurrency"], 20)
-    return RedisQueue(
-        Redis.from_url(url(order)), dump=orjson.dumps, load=orjson.loads, max_concurrent_ops=operations
-    )
+    return RedisQueue(Redis.from_url(url(order)), dump=orjson.dumps, load=orjson.loads, max_concurrent_ops=operations)
 
 
 async def load(order: Order) -> None:

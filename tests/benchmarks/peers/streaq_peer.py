@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """streaQ: its worker with `concurrency` tasks at once, `batch` prefetched, results not kept."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator,unused-ignore"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
 """taskiq over taskiq-redis streams: reads of `batch`, `concurrency` tasks at once, parameters not validated."""
 
 from __future__ import annotations

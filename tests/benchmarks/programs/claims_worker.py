@@ -91,8 +91,7 @@ async def _until_all_rest(app: Application, plan: ClusterPlan, serves: tuple[str
     while quiet < QUIET_LOOKS:
         await asyncio.sleep(0.1)
         looks = [
-            await look(app.store.commands, app.store.logs[seat.log].keys, seat.group, seat.partition)
-            for seat in seats
+            await look(app.store.commands, app.store.logs[seat.log].keys, seat.group, seat.partition) for seat in seats
         ]
         quiet = quiet + 1 if meter.seen and all(one.at_rest for one in looks) else 0
 

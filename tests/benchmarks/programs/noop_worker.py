@@ -60,9 +60,7 @@ class SlowNoop(Noop):
 def plan(partitions: int, rounds: int = 0) -> ClusterPlan:
     """The log of claims and the one actor."""
     log = LogPlan(claim_log(partitions), EventCodec(tuple(EVENTS), decode_body))
-    return ClusterPlan(
-        [log], [ActorPlan("noop", GROUP, CLAIM_LOG, lambda _: SlowNoop(rounds) if rounds else Noop())]
-    )
+    return ClusterPlan([log], [ActorPlan("noop", GROUP, CLAIM_LOG, lambda _: SlowNoop(rounds) if rounds else Noop())])
 
 
 async def load(order: Order) -> None:

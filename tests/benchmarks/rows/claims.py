@@ -24,7 +24,7 @@ async def serve_claims(
     """Import so many claims on an emptied server, then serve them to their rest; what both said."""
     with Home() as home:
         await bench.server.empty()
-        order = bench.order(home=home, claims=claims, serves=serves, count=2**60, **more)
+        order = bench.order(home=home, claims=claims, serves=serves, count=0, **more)
         imported = await run(WORKER, "load", order)
         outcome = await bench.measured(WORKER, order)
     if troubles := outcome.answer["troubles"]:

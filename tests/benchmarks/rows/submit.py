@@ -32,11 +32,7 @@ class Submit:
             Figure(id="B8 xadd", row="B8", label="bare: XADD", unit="us/event", better="less"),
             Figure(id="B8 xadd bytes", row="B8", label="bare: an entry in the log", unit="bytes", better="less"),
         )
-        board.judge(
-            Judgement(
-                row="B5", text="of bare XADD", over="B5 append", under=("B5 xadd",), floor=0.6, aim=0.9
-            )
-        )
+        board.judge(Judgement(row="B5", text="of bare XADD", over="B5 append", under=("B5 xadd",), floor=0.6, aim=0.9))
 
     async def measure(self, bench: BenchRun) -> None:
         """Both, in an order that turns with the rounds."""
