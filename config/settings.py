@@ -153,6 +153,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ),
             "expect.require_append_only must be true: a restart would lose all": expect.require_append_only,
             "expect.require_noeviction must be true: the log itself may go": expect.require_noeviction,
+            "bank.url needs expect.appendfsync = always and expect.require_appendfsync = true: a payout may not be"
+            " forgotten": (
+                self.bank.url is None or (expect.appendfsync == "always" and expect.require_appendfsync)
+            ),
         }
         for rule, kept in rules.items():
             if not kept:

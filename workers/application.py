@@ -10,6 +10,8 @@ from workers.claim_log import ClaimLog
 from workers.keys import CLAIM_LOG, CUSTOMER_LOG, POLICY_LOG, ClaimKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from domain.rules import Rules
     from runtime.clock import Clock
     from runtime.store.keys import Keyspace
@@ -38,6 +40,7 @@ class Application:
         self.clock = clock
         self.timing = timing
         self.rules = rules
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self.claim_keyspace = self.keyspace(CLAIM_LOG)
         self.claims = StoredClaims(store.reads, self.claim_keyspace)
         self.policies = StoredPolicies(store.reads, self.keyspace(POLICY_LOG))
@@ -56,7 +59,13 @@ class Application:
         """Those of every partition."""
         return [self.claim_keys(partition) for partition in range(self.claim_keyspace.spec.partitions)]
 
+    def close_too(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Close this with the application, before the store."""
+        self._closing.append(close)
+
     async def close(self) -> None:
-        """Close the store's connections and the vault."""
+        """Close what leads outside, the store's connections and the vault."""
+        for close in self._closing:
+            await close()
         await self.store.close()
         self.vault.close()

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from domain.events import EVENTS, decode_body
+from runtime.backoff import BackoffOptions
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
 from runtime.codec import OpenCodec
 from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.store.opening import open_store
+from workers.adapters.bank import HttpBank, HttpBankOptions
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
 from workers.adapters.records import LoadedRoster, StoredOverflow
 from workers.adapters.roster_file import SAMPLE, load_roster
@@ -24,6 +26,7 @@ from workers.adoption import Adoption
 from workers.analytics import Analytics
 from workers.application import Application
 from workers.auditor import Auditor
+from workers.bank_answers import BankAnswers
 from workers.cache_invalidator import CacheInvalidator
 from workers.channels.log_file import LogFileChannel, LogFileOptions
 from workers.claim_log import EventCodec
@@ -40,6 +43,7 @@ from workers.keys import (
 )
 from workers.loss_index import LossIndex
 from workers.notifier import Notifier
+from workers.payments import PaymentOptions, Payments
 from workers.playbook import Playbook
 from workers.routing import groups, routes
 from workers.simulator import Simulator
@@ -96,6 +100,11 @@ def staff_of(settings: Settings) -> Staff:
     return load_roster(Path(settings.roster.file) if settings.roster.file else SAMPLE)
 
 
+def pays_out(settings: Settings, *, simulation: bool) -> bool:
+    """Is there a bank? A simulation plays its own."""
+    return settings.bank.url is not None and not simulation
+
+
 def open_vault(settings: Settings) -> SqliteKeyVault:
     """The key vault. Raises `MasterKeyError`, `KeyVaultDamaged`, `KeyVaultUnavailable`."""
     options = vault_options(settings)
@@ -121,7 +130,7 @@ async def open_application(
         store = await open_store(
             address,
             log_specs(settings),
-            groups(simulation=simulation),
+            groups(simulation=simulation, bank=pays_out(settings, simulation=simulation)),
             options=settings.store.options,
             bus=bus,
         )
@@ -150,10 +159,14 @@ def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int |
     claim_codec = EventCodec(tuple(EVENTS), decode_body)
     codecs = {CLAIM_LOG: claim_codec}
     logs = [LogPlan(spec, codecs.get(spec.name, OpenCodec())) for spec in log_specs(settings)]
+    simulation = simulation_seed is not None
+    bank = pays_out(settings, simulation=simulation)
     builders = _builders(app, settings, simulation_seed)
+    if bank:
+        builders["payments"] = _payments(app, settings)
     actors = [
         ActorPlan(route.actor, route.group, route.log, builders[route.actor], route.timed)
-        for route in routes(simulation=simulation_seed is not None)
+        for route in routes(simulation=simulation, bank=bank)
     ]
     return ClusterPlan(logs, actors)
 
@@ -213,3 +226,37 @@ def _builders(
         "cache-invalidator": lambda partition: CacheInvalidator(app.claim_keys(partition)),
     }
 
+
+def _payments(app: Application, settings: Settings) -> Callable[[int], Actor]:
+    """How the payments actor is made for a partition; all of a process share one session with the bank."""
+    chosen = settings.bank
+    assert chosen.url is not None, "asked for only where there is a bank"
+    token = chosen.token.reveal() if chosen.token is not None else None
+    bank = HttpBank(HttpBankOptions(url=chosen.url, token=token, call_seconds=chosen.call_seconds))
+    app.close_too(bank.aclose)
+    options = PaymentOptions(
+        attempts=chosen.attempts,
+        backoff=BackoffOptions(first_seconds=chosen.retry_seconds, factor=2.0, cap_seconds=1800.0),
+        key_hours=chosen.key_hours,
+        poll_seconds=chosen.poll_seconds,
+    )
+
+    def payments(partition: int) -> Actor:
+        keys = app.claim_keys(partition)
+        answers = BankAnswers(
+            app.claim_keyspace, keys, partition, app.claims, app.claim_log, app.timing, app.rules
+        )
+        return Payments(
+            keys,
+            bank,
+            app.store.reads,
+            app.claims,
+            app.claim_log,
+            answers,
+            app.timing,
+            app.clock,
+            app.rules,
+            options,
+        )
+
+    return payments

@@ -155,3 +155,38 @@ class ClaimKeys:
     def outbox_waiting(self) -> str:
         """Hash: the intents that wait to be sent again, as they are."""
         return self.name("outbox:waiting")
+
+    @property
+    def payment_attempts(self) -> str:
+        """Hash: payout orders that were begun and whose answer is not known yet, by idempotency key."""
+        return self.name("payments:attempts")
+
+    @property
+    def payment_outcomes(self) -> str:
+        """Hash: how each payout order ended, by idempotency key."""
+        return self.name("payments:outcomes")
+
+    @property
+    def payment_retries(self) -> str:
+        """Sorted set: payout orders to be sent again, by due time in milliseconds."""
+        return self.name("payments:retries")
+
+    @property
+    def payment_waiting(self) -> str:
+        """Hash: the payout orders that wait to be sent again, as they are."""
+        return self.name("payments:waiting")
+
+    @property
+    def payment_doubts(self) -> str:
+        """Hash: payments of which the bank said something that does not fit, and in which message: never sent again."""
+        return self.name("payments:doubts")
+
+    @property
+    def bank_place(self) -> str:
+        """String: up to where the bank's messages were taken."""
+        return self.name("payments:bank-place")
+
+    @property
+    def reconciliation(self) -> str:
+        """Stream: what of the bank's messages and of our orders does not fit together; a person looks at it."""
+        return self.name("payments:reconciliation")

@@ -255,3 +255,77 @@ class Channel(Protocol):
     async def aclose(self) -> None:
         """Release what is held. Legal twice."""
         ...
+
+
+class PayoutOrder(msgspec.Struct, frozen=True, rename="camel"):
+    """Pay this once. `key` is the idempotency key: the payment id, with `.N` from the second attempt on.
+
+    `amount` is in minor units of `currency`. `payment_id` is what a payee's statement shows: a bank pays it once.
+    """
+
+    key: str
+    payment_id: str
+    claim_id: str
+    payee_id: str
+    amount: int
+    currency: str
+    method: str = "transfer"
+
+
+class OrderTaken(msgspec.Struct, frozen=True):
+    """The bank has the order and will say later how it ended. `repeated`: it had it already."""
+
+    reference: str
+    repeated: bool = False
+
+
+class OrderRefused(msgspec.Struct, frozen=True):
+    """The bank will never carry out this order; nothing was paid for it. `doubtful`: it knows the payment otherwise."""
+
+    reason: str
+    doubtful: bool = False
+
+
+class OrderUnclear(msgspec.Struct, frozen=True):
+    """No answer, or not now: it may have been taken. Ask again with the same key, after `retry_after` seconds."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+OrderAnswer = OrderTaken | OrderRefused | OrderUnclear
+
+
+class BankMessage(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What the bank says about an order: confirmed, failed or reversed. `amount` is in minor units; None: all of it."""
+
+    id: str
+    kind: str
+    payment_id: str
+    key: str = ""
+    amount: int | None = None
+    currency: str = ""
+    reference: str = ""
+    reason: str = ""
+    retryable: bool = False
+    at: str = ""
+
+
+class BankUnavailable(Exception):
+    """The bank cannot be asked now: try again later."""
+
+
+class Bank(Protocol):
+    """Pays out, and tells afterwards how that ended. The adapter says which answers are final."""
+
+    async def pay(self, order: PayoutOrder) -> OrderAnswer:
+        """Hand over one order; the same key again does nothing again. Raises nothing but cancellation."""
+        ...
+
+    async def messages(self, after: str, limit: int) -> tuple[Sequence[BankMessage], str]:
+        """Return what the bank said after a place in its list, and the place behind it. Raises `BankUnavailable`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what is held. Legal twice."""
+        ...

@@ -63,10 +63,11 @@ async def small_application(
     partitions: int = 1,
     bus: Bus | None = None,
     simulation: bool = True,
+    more: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Application]:
     """The application alone: store, vault, readers and writers, simulated time."""
     app = await open_application(
-        small_settings(directory, partitions),
+        small_settings(directory, partitions, more),
         address,
         bus=bus,
         timing=SimulatedTiming(),
@@ -145,7 +146,7 @@ async def small_cluster(
     bus, signals, up = Bus(), SignalLog(), asyncio.Event()
     bus.subscribe(signals)
     async with small_application(
-        address, directory, partitions=partitions, bus=bus, simulation=simulation
+        address, directory, partitions=partitions, bus=bus, simulation=simulation, more=more
     ) as app:
         seed = 1 if simulation else None
         plan = cluster_plan(app, small_settings(directory, partitions, more), simulation_seed=seed)

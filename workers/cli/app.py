@@ -14,6 +14,7 @@ import typer
 
 from workers.cli import (
     adjusters_command,
+    bank_command,
     claim,
     connection_commands,
     dashboard_command,
@@ -24,6 +25,7 @@ from workers.cli import (
     lab,
     monitor_command,
     parked_commands,
+    reconciliation_command,
     run_command,
     status_commands,
     submit,
@@ -63,6 +65,8 @@ _GROUPS = (
     lab.add_to,
     verify_command.add_to,
     adjusters_command.add_to,
+    bank_command.add_to,
+    reconciliation_command.add_to,
 )
 """Each adds its commands."""
 

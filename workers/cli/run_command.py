@@ -52,7 +52,8 @@ def run(
 ) -> None:
     """Run actors until SIGTERM or Ctrl-C, then drain. Starts a store when none is configured."""
     given = given_of(ctx)
-    order = RunOrder(_known(actors or []), processes, port, redis_port, _level(given, log_level))
+    bank = bool(actors) and given.settings().bank.url is not None
+    order = RunOrder(_known(actors or [], bank=bank), processes, port, redis_port, _level(given, log_level))
     raise typer.Exit(run_async(_run(given, order)))
 
 
@@ -69,13 +70,15 @@ async def _run(given: Given, order: RunOrder) -> int:
     return await run_process(given, order, link)
 
 
-def _known(actors: list[str]) -> tuple[str, ...]:
-    """The names of actors. `Problem`: there is no such actor."""
+def _known(actors: list[str], *, bank: bool) -> tuple[str, ...]:
+    """The names of actors. `Problem`: there is no such actor (`payments` only where a bank is configured)."""
     from workers.routing import routes
 
-    names = [route.actor for route in routes(simulation=False)]
+    names = [route.actor for route in routes(simulation=False, bank=bank)]
     for actor in actors:
         if actor not in names:
+            if actor == "payments":
+                raise Problem("payments needs a bank: set bank.url, or CLAIMSTREAM_BANK__URL")
             close = difflib.get_close_matches(actor, names, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
             raise Problem(f"there is no actor {actor!r}: {hint}")
