@@ -28,14 +28,20 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def claims_cluster(address: StoreAddress, directory: Path, **options: Any) -> AsyncIterator[SmallCluster]:
-    """A `small_cluster` without simulation, in a test that itself submits: the threads for sealing end with it."""
+async def owned_threads() -> AsyncIterator[None]:
+    """The threads that sealing uses end with the block."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(thread_name_prefix="sealing") as threads:
         loop.set_default_executor(threads)
-        async with small_cluster(address, directory, simulation=False, **options) as cluster:
-            yield cluster
+        yield
     loop.set_default_executor(ThreadPoolExecutor())
+
+
+@asynccontextmanager
+async def claims_cluster(address: StoreAddress, directory: Path, **options: Any) -> AsyncIterator[SmallCluster]:
+    """A `small_cluster` without simulation, in a test that itself submits."""
+    async with owned_threads(), small_cluster(address, directory, simulation=False, **options) as cluster:
+        yield cluster
 
 
 def auto_row(policy: str) -> AutoRow:
