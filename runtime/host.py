@@ -23,24 +23,25 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runtime.cluster.lease import LeaseOptions, Leases, Seat
+from runtime.cluster.lease import Leases, Seat
 from runtime.cluster.membership import Membership
 from runtime.cluster.registry import ProcessCard, Registry
-from runtime.floor import Floor, ServingOptions, fatal_when_refused
+from runtime.floor import Floor, fatal_when_refused
 from runtime.sampler import Sampler
 from runtime.supervision import ChildSpec, IntensityOptions, Strategy, Supervisor
-from runtime.telemetry.loop_lag import LoopLag, LoopLagOptions, LoopWatchdog
+from runtime.telemetry.loop_lag import LoopLag, LoopWatchdog
 from runtime.telemetry.metrics import Metrics
 from runtime.telemetry.metrics_subscriber import MetricsSubscriber
-from runtime.telemetry.progress import Progress, ProgressOptions
+from runtime.telemetry.progress import Progress
 from runtime.telemetry.samples import BacklogSample
-from runtime.telemetry.status_server import StatusServer, StatusServerOptions
+from runtime.telemetry.status_server import StatusServer
 from runtime.telemetry.status_source import LocalStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runtime.clock import Clock
+    from runtime.host_options import HostOptions
     from runtime.plan import ClusterPlan
     from runtime.signals import Bus
     from runtime.store.opening import OpenStore
@@ -52,20 +53,6 @@ CLUSTER_INTENSITY = IntensityOptions(limit=2.0, half_life_seconds=300.0)
 HOST_INTENSITY = IntensityOptions(limit=1.2, half_life_seconds=600.0)
 """The second fault of the whole tree ends the process: its parent begins with a new one. With the default at
 every level a runner that never comes up would be restarted for ever."""
-
-
-class HostOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options of one process, composed of those that its parts own."""
-
-    lease: LeaseOptions = LeaseOptions()
-    serving: ServingOptions = ServingOptions()
-    progress: ProgressOptions = ProgressOptions()
-    status: StatusServerOptions = StatusServerOptions()
-    loop: LoopLagOptions = LoopLagOptions()
-    sample_seconds: float = 1.0
-    """Seconds between two looks at the backlog. Reason: health has to notice a stall within seconds."""
-    watchdog: bool = True
-    """End the process when its event loop is blocked (off inside tests and the demo's own process)."""
 
 
 class Host:

@@ -22,7 +22,8 @@ from runtime.cluster.registry import ProcessCard
 from runtime.codec import OpenCodec
 from runtime.effects import Effects, ListPush
 from runtime.floor import ServingOptions
-from runtime.host import Host, HostOptions
+from runtime.host import Host
+from runtime.host_options import HostOptions
 from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.serving.runner import RunnerOptions
 from runtime.signals import Bus

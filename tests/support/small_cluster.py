@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from domain.bodies.base import Actor
     from domain.commands import Command
-    from runtime.host import HostOptions
+    from runtime.host_options import HostOptions
     from runtime.plan import ClusterPlan
     from runtime.store.address import StoreAddress
     from workers.application import Application

@@ -21,7 +21,8 @@ from runtime.clock import SystemClock
 from runtime.cluster.lease import LeaseOptions
 from runtime.errors import RuntimeFault
 from runtime.fleet import death_with_parent
-from runtime.host import Host, HostOptions
+from runtime.host import Host
+from runtime.host_options import HostOptions
 from runtime.signals import Bus
 from runtime.stopping import EXIT_GAVE_UP, StopOptions, run_until_stopped
 from runtime.store.clients import StoreAddress

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from runtime.embedded.server import EmbeddedServer
-    from runtime.host import Host, HostOptions
+    from runtime.host import Host
+    from runtime.host_options import HostOptions
     from runtime.signals import Bus
     from runtime.store.address import StoreAddress
     from workers.cli.given import Given

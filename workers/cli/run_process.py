@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from runtime.fleet.link import ParentLink
-    from runtime.host import HostOptions
+    from runtime.host_options import HostOptions
     from workers.cli.given import Given
     from workers.cli.run_command import RunOrder
 

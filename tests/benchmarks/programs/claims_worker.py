@@ -12,7 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from config.loading import load as load_settings
-from runtime.host import Host, HostOptions
+from runtime.host import Host
+from runtime.host_options import HostOptions
 from runtime.signals import BatchSettled, Bus, EntryParked, HandlerFailed, Signal
 from runtime.store.clients import StoreAddress
 from runtime.store.position import look

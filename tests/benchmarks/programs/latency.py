@@ -16,7 +16,8 @@ from domain.events import EVENTS, decode_body
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
 from runtime.effects import HashIncrement
-from runtime.host import Host, HostOptions
+from runtime.host import Host
+from runtime.host_options import HostOptions
 from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.signals import BatchSettled, Bus, Signal
 from runtime.store.clients import StoreAddress

@@ -11,7 +11,8 @@ from domain.events import EVENTS, decode_body
 from runtime.actor import Actor
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
-from runtime.host import Host, HostOptions
+from runtime.host import Host
+from runtime.host_options import HostOptions
 from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.signals import BatchSettled, Bus, Signal
 from runtime.store.clients import StoreAddress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.errors import LibraryMissing
-from runtime.store.functions import LIBRARY, load_library
+from runtime.store.functions import LIBRARY, Send, load_library
 from tests.support.things import open_things
 
 if TYPE_CHECKING:
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 async def test_a_deleted_library_is_loaded_again_and_the_append_goes_through(commands: Redis) -> None:
     """F29: FUNCTION DELETE under a running process."""
     things = await open_things(commands, "readers")
-    await commands.execute_command("FUNCTION", "DELETE", LIBRARY)
+    await commands.function_delete(LIBRARY)
     assert len(await things.add("T1", 2)) == 2
 
 
 async def test_a_user_who_may_not_load_it_says_what_is_missing(commands: Redis) -> None:
     things = await open_things(commands, "readers")
-    await commands.execute_command("FUNCTION", "DELETE", LIBRARY)
-    await commands.execute_command("ACL", "SETUSER", "default", "-function")
+    await commands.function_delete(LIBRARY)
+    send: Send = commands.execute_command
+    await send("ACL", "SETUSER", "default", "-function")
     try:
         with pytest.raises(LibraryMissing):
             await things.add("T1", 1)
     finally:
-        await commands.execute_command("ACL", "SETUSER", "default", "+function")
+        await send("ACL", "SETUSER", "default", "+function")
         await load_library(commands)
