@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.embedded.options import EmbeddedOptions
 from runtime.fleet.worker import FleetOptions
-from runtime.host import HostOptions
+from runtime.host_options import HostOptions
 from runtime.stopping import StopOptions
 from runtime.store.address import DEFAULT_PORT, Secret, StoreAddress
 from runtime.store.checks import StoreExpectations
