@@ -4,7 +4,7 @@
 |---|---|
 | `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
 | `analytics:*`, `leaderboard:*`, `metrics:*`, `kpi:*`, `claims:analytics` | analytics |
-| `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `handlers:*` | claims processor |
+| `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `insured:*`, `handlers:*` | claims processor |
 | `payments:*` | payments |
 | `claims:notifications` | notifier |
 | `outbox:*` | dispatcher |
@@ -117,6 +117,10 @@ class ClaimKeys:
     def losses(self, policy: str) -> str:
         """Hash: the losses that were reported under a policy, by claim (`workers.loss_index.Loss` as JSON)."""
         return self.name(f"losses:{policy}")
+
+    def insured(self, customer: str) -> str:
+        """Set: the claims of whoever is insured."""
+        return self.name(f"insured:{customer}")
 
     def handlers(self, tie: str) -> str:
         """Hash: who handles the open claims of a household or an event, by claim."""

@@ -18,7 +18,7 @@ from domain.context import History, Ties
 from domain.duplicates import LossTrace
 from domain.loss_history import history_of
 from domain.portrait import trace
-from runtime.effects import HashDelete, HashSet
+from runtime.effects import HashDelete, HashSet, SetAdd
 from workers.keys import ClaimKeys
 from workers.work_lists import ENDS
 
@@ -120,6 +120,8 @@ class LossIndex:
             if isinstance(fact.body, ClaimSubmitted):
                 loss = Loss(trace(claim), entry_id)
                 effects.append(HashSet(self._own.losses(claim.notice.policy_number), {claim.claim_id: _encode(loss)}))
+                customer = claim.notice.insured_id or claim.notice.claimant_id
+                effects.append(SetAdd(self._own.insured(customer), (claim.claim_id,)))
             elif isinstance(fact.body, ClaimAssigned | ClaimReassigned):
                 if fact.actor != SYSTEM:  # what the processor decides was noted in the step that decided it
                     effects += self._handled(claim, fact.body.adjuster_id)

@@ -17,6 +17,7 @@ from workers.cli import (
     bank_command,
     claim,
     connection_commands,
+    customer,
     dashboard_command,
     demo,
     doctor_command,
@@ -65,6 +66,7 @@ _GROUPS = (
     lab.add_to,
     verify_command.add_to,
     adjusters_command.add_to,
+    customer.add_to,
     bank_command.add_to,
     reconciliation_command.add_to,
 )
