@@ -1,17 +1,19 @@
-"""What every command and every actor of one process works with: the opened store, the key vault, readers and writers."""
+"""What every command and actor of one process works with: the opened store, the key vault, readers and writers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from domain.rules import DEFAULT_RULES
-from workers.adapters.records import RegisteredPayees, StoredClaims, StoredPolicies
+from workers.adapters.records import LoadedRoster, RegisteredPayees, StoredClaims, StoredPolicies
 from workers.claim_log import ClaimLog
 from workers.keys import CLAIM_LOG, CUSTOMER_LOG, POLICY_LOG, ClaimKeys
+from workers.loss_index import LossIndex
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from domain.roster import Roster
     from domain.rules import Rules
     from runtime.clock import Clock
     from runtime.store.keys import Keyspace
@@ -31,6 +33,7 @@ class Application:
         sealer: AesGcmSealer,
         clock: Clock,
         timing: Timing,
+        staff: Roster,
         rules: Rules = DEFAULT_RULES,
     ) -> None:
         """Joins the parts; opens nothing."""
@@ -46,6 +49,8 @@ class Application:
         self.policies = StoredPolicies(store.reads, self.keyspace(POLICY_LOG))
         self.payees = RegisteredPayees(store.reads, self.keyspace(CUSTOMER_LOG))
         self.claim_log = ClaimLog(self.claim_keyspace, sealer)
+        self.roster = LoadedRoster(staff, store.reads, self.all_claim_keys())
+        self.losses = LossIndex(store.reads, self.claim_keyspace, 0)
 
     def keyspace(self, log: str) -> Keyspace:
         """The key names of a log."""

@@ -19,7 +19,7 @@ from runtime.plan import ActorPlan, ClusterPlan, LogPlan
 from runtime.store.opening import open_store
 from workers.adapters.bank import HttpBank, HttpBankOptions
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
-from workers.adapters.records import LoadedRoster, StoredOverflow
+from workers.adapters.records import StoredOverflow
 from workers.adapters.roster_file import SAMPLE, load_roster
 from workers.adapters.sealing import AesGcmSealer, SealerOptions
 from workers.adoption import Adoption
@@ -123,8 +123,9 @@ async def open_application(
     clock: Clock | None = None,
     simulation: bool = False,
 ) -> Application:
-    """Open vault and store. Raises their errors; nothing stays open when one of them fails."""
+    """Open roster, vault and store. Raises their errors; nothing stays open when one of them fails."""
     clock = clock or SystemClock()
+    staff = staff_of(settings)
     vault = open_vault(settings)
     try:
         store = await open_store(
@@ -139,7 +140,7 @@ async def open_application(
         raise
     # A cipher at hand weighs 2.5 kB, and fetching a key again costs little: a batch works on 500 claims at most.
     sealer = AesGcmSealer(vault, clock, SealerOptions(cached_keys=1024))
-    return Application(store, vault, sealer, clock, timing or WallTiming(clock))
+    return Application(store, vault, sealer, clock, timing or WallTiming(clock), staff.roster)
 
 
 def process_card(serves: tuple[str, ...] = ()) -> ProcessCard:
@@ -180,15 +181,13 @@ def _builders(
     on_the_log = Adoption(app.claims, app.policies, app.claim_log, app.timing, app.rules, allowed=local)
     log_file = settings.channels.log_file or str(beside_data(settings, "notifications.jsonl"))
 
-    staff = staff_of(settings)
-
     def processor(partition: int) -> Actor:
         keys = app.claim_keys(partition)
         return ClaimsProcessor(
             app.claims,
             app.policies,
             app.payees,
-            LoadedRoster(staff.roster, app.store.reads, app.all_claim_keys()),
+            app.roster,
             app.claim_log,
             WorkLists(keys),
             on_the_log,

@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from domain.claim_record import Claim
-from domain.context import Context
+from domain.context import Context, History, Ties
 from domain.deciding import decide
 from domain.outcome import Accepted, Refused
 from domain.privacy import subjects_of
@@ -87,18 +87,26 @@ class Commander:
         raise Conflict(f"{claim_id} was changed by others {MOST_CONFLICTS} times in a row: try again")
 
     async def _context(self, claim: Claim | None, command: Command, actor: Actor) -> Context:
-        """What the decision may know: the policy and the payee of the claim (or of the notice)."""
+        """What the decision may know: policy and payee of the claim (or of the notice), other losses, adjusters."""
         notice = claim.notice if claim is not None else command
         number, claimant = getattr(notice, "policy_number", ""), getattr(notice, "claimant_id", "")
         policies = await self._app.policies.find([number] if number else [])
         payees = await self._app.payees.find([claimant] if claimant else [])
         timing = self._app.timing
+        if claim is None:
+            history, ties, roster = History(), Ties(), None
+        else:
+            losses = await self._app.losses.about([claim])
+            history, ties, roster = losses.history(claim), losses.ties(claim), await self._app.roster.snapshot()
         return Context(
             now=timing.after(claim.updated_at if claim is not None else _reported(command)),
             actor=actor,
             policy=policies.get(number),
             lookups=2,  # the book is the record itself: there is no view that could be stale
             payee=payees.get(claimant),
+            roster=roster,
+            history=history,
+            ties=ties,
             rules=self._app.rules,
         )
 

@@ -136,8 +136,9 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
 
 
 def duplicate_cleared(claim: Claim, command: commands.ClearDuplicate, context: Context) -> Body | Problem:
-    """`ClearDuplicate`: there must be a suspicion."""
-    if claim.duplicate.status != "suspected":
+    """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once)."""
+    status = claim.duplicate.status
+    if status != "suspected" and (status != "none" or portrait.similar(claim, context) is None):
         return Problem("WRONG_STATE", f"no suspicion to clear: the duplicate facet is {claim.duplicate.status}")
     return DuplicateCleared(decided_by=context.actor.id, reason=command.reason)
 

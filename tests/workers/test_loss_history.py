@@ -52,11 +52,14 @@ async def test_a_second_notice_of_one_loss_through_another_channel_is_flagged_an
         first = await first_claim(cluster)
         (second,) = await submitted(cluster, told_again(auto_row(POLICY), "broker"))
         (first_now,) = await cluster.app.claims.read([first.claim_id])
+        losses = await cluster.app.losses.about([first, second])
+        looked_at_again = [[other.claim_id for other in losses.history(one).similar] for one in (first, second)]
     assert second.claim_id != first.claim_id
     assert second.duplicate.status == "suspected"
     assert second.duplicate.score >= 85
     assert first_now is not None
     assert first_now.duplicate.status == "none"
+    assert looked_at_again == [[], [first.claim_id]], "also at approval only the later notice is in doubt"
 
 
 async def test_two_notices_in_one_batch_are_ordered_by_the_log(store_address: StoreAddress, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.bodies.base import Actor
-from domain.commands import WithdrawClaim
+from domain.commands import AddNote, WithdrawClaim
 from tests.support.notices import auto_row, claims_cluster
 from workers.importing import Importer
 from workers.verifying import verify
@@ -87,6 +87,13 @@ async def test_a_claim_of_the_overflow_queue_goes_on_when_another_one_ends(
 async def test_a_claim_that_goes_on_waiting_is_told_of_once(store_address: StoreAddress, tmp_path: Path) -> None:
     async with claims_cluster(store_address, tmp_path, more=one_adjuster(tmp_path)) as cluster:
         ids = await three_claims(cluster)
+        (first, *_) = await claims_of(cluster, ids)
+        claimant = Actor(id=first.notice.claimant_id, role="claimant")
+        await cluster.command(ids[0], WithdrawClaim(reason="found the car"), claimant)
+        await cluster.at_rest()
+        note = AddNote(kind="contact", note="asked when it goes on")  # wakes it, on another roster
+        await cluster.command(ids[2], note, Actor(id="SUP-1", role="supervisor"))
+        await cluster.at_rest()
         log = cluster.app.claim_keyspace.log(0)
         types = [
             (fields[fields.index(b"eventType") + 1], fields[fields.index(b"claimId") + 1].decode())
