@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from config.fields import SettingsError
+from config.loading import load
 from domain.transitions import State
 from tests.support.paying import paying
 from tests.support.rows import row
@@ -268,3 +270,16 @@ def test_every_attempt_has_a_key_of_its_own_and_the_first_is_the_payment_id(atte
 @pytest.mark.parametrize("text", ["", "PAY-", "PAY-CLM-AB12", "PAY-CLM-ab12-1", "XPAY-CLM-AB12-1", "PAY-CLM-AB12-1\n"])
 def test_what_is_no_payment_id_of_ours_belongs_to_no_claim(text: str) -> None:
     assert claim_of_payment(text) == ""
+
+
+def test_production_pays_only_from_a_store_that_must_fsync_every_append() -> None:
+    settings = {"bank.url": "https://bank.example", "store.url": "redis://store.example:6379"}
+    with pytest.raises(SettingsError, match=r"bank\.url needs expect\.appendfsync = always"):
+        load("production", environment={}, overrides=settings)
+    strict = settings | {"expect.require_appendfsync": True}
+    assert load("production", environment={}, overrides=strict).bank.url == "https://bank.example"
+
+
+def test_an_address_of_the_bank_that_is_none_is_one_line() -> None:
+    with pytest.raises(SettingsError, match=r"bank\.url is 'bank\.example'"):
+        load("test", environment={}, overrides={"bank.url": "bank.example"})
