@@ -22,8 +22,12 @@ help: ## list these targets
 run: $(VENV)/.run-installed ## install, then run 1,000 real claims to their end on an embedded store
 	@$(BIN)/claimstream demo $(DEMO)
 
+# Most tests wait for a real server or a real process, so three at a time need little more than two cores. A file stays
+# in one process: its tests share what it has started.
+TOGETHER := -n 3 --dist loadfile
+
 test: $(VENV)/.dev-installed ## install, then run the tests; prints how many seed rows work
-	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TEST)
+	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TOGETHER) $(TEST)
 
 lint: $(VENV)/.dev-installed ## check style, format and types of source and tests
 	@$(BIN)/ruff check $(SOURCE)
@@ -43,7 +47,7 @@ bench: $(VENV)/.dev-installed $(PEERS)/.installed ## measure beside the other fr
 	@$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
 seed-rows: $(VENV)/.dev-installed ## run the tests, then write docs/seed-rows.md from what they showed
-	@$(BIN)/python -m pytest -m "not chaos and not bench" --write-seed-rows \
+	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TOGETHER) --write-seed-rows \
 		--deselect tests/seeds/test_row_states.py::test_the_checked_in_table_is_current
 
 # uv is asked only here, when a dependency changes; it comes from PyPI into .venv.

@@ -18,6 +18,9 @@ from tests.support.rows import load_rows
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+SHOWN = "shown of the seed rows"
+"""Name of the property that carries names and rows of a test with its reports."""
+
 TABLE = Path(__file__).parents[2] / "docs" / "seed-rows.md"
 
 
@@ -61,8 +64,17 @@ class RowCollector:
         if path:
             Path(path).write_text(render(row_states(load_rows().row, self._tests.values())), encoding="utf-8")
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Let the reports of a test say what the rows need to know of it: it may run in another process."""
+        shown = shown_test(item)
+        item.user_properties.append((SHOWN, [list(shown.names), list(shown.marked)]))
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test is passed when it was called and passed, and neither setup nor teardown failed."""
+        for name, value in report.user_properties:
+            if name == SHOWN and isinstance(value, list):
+                names, marked = value
+                self._tests[report.nodeid] = ShownTest(report.nodeid, tuple(names), tuple(marked))
         if report.when == "call" and report.passed:
             self._passed.add(report.nodeid)
         elif not report.passed:
@@ -81,6 +93,8 @@ class RowCollector:
         """Write the table when asked to; a narrowed run knows too little for it."""
         if not self._config.getoption("write_seed_rows") or self._config.getoption("collectonly"):
             return
+        if hasattr(self._config, "workerinput"):
+            return  # one of several processes: the one that gathers all reports writes
         if not is_whole_run(self._config):
             raise pytest.UsageError("--write-seed-rows needs a run of the whole suite: no paths and no -k")
         TABLE.parent.mkdir(exist_ok=True)

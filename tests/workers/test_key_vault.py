@@ -232,7 +232,8 @@ def test_a_lost_master_key_is_not_replaced_by_a_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# only words\n", "short", "c2hvcnQ=", "%%%%", new_master_key() + "\nrest"]
+    "text",
+    ["", "# only words\n", "short", "c2hvcnQ=", "%%%%", pytest.param(new_master_key() + "\nrest", id="key and rest")],
 )
 def test_a_malformed_master_key_is_refused_without_being_shown(tmp_path: Path, text: str) -> None:
     (tmp_path / "master.key").write_text(text)
