@@ -75,7 +75,8 @@ class StoreLink:
         await functions.call(self._commands, functions.HALT, names, [f"process:{self._process}", why, "found by a runner"])
 
     async def clear_start(self) -> None:
-        """Leave in good order: no death is to be counted."""
+        """Leave in good order: no death is to be counted, and what was read ahead is pending at nobody."""
+        await self._reader.interrupt()
         await position.clear_start(self._commands, self._keys, self._group, self._partition, self._process)
 
     def park(

@@ -144,7 +144,10 @@ async def mark_alone(
 ) -> bool:
     """Say durably that one entry runs alone now. False when the position is another (we are fenced)."""
     reply = await functions.call(
-        client, functions.MARK, [keys.position(group, partition)], [position, entry_id, process]
+        client,
+        functions.MARK,
+        [keys.position(group, partition), keys.log(partition)],
+        [position, entry_id, process, group],
     )
     return bool(reply[0] == b"OK")
 
@@ -152,5 +155,6 @@ async def mark_alone(
 async def clear_start(
     client: functions.Client, keys: Keyspace, group: str, partition: int, process: str
 ) -> None:
-    """Take back our start mark: we leave in good order, so no death is to be counted."""
-    await functions.call(client, functions.MARK, [keys.position(group, partition)], ["", "", process])
+    """Take back our start mark and hand back what was read ahead: we leave in good order, no death is to be counted."""
+    names = [keys.position(group, partition), keys.log(partition)]
+    await functions.call(client, functions.MARK, names, ["", "", process, group])

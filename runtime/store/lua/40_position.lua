@@ -125,13 +125,25 @@ end
 
 redis.register_function{function_name = 'cs_resync_1', callback = resync, flags = {'allow-oom'}}
 
+-- Hands back what a leaving process has read and not settled: the cursor goes to the position, its consumer goes.
+-- Best effort: the next owner's resync does the same, and decides when group or log are gone.
+local function hand_back(log_key, group, consumer, position, settled)
+  if not position then return end
+  redis.pcall('XGROUP', 'SETID', log_key, group, position, 'ENTRIESREAD', settled)
+  redis.pcall('XGROUP', 'DELCONSUMER', log_key, group, consumer)
+end
+
 -- cs_mark_1: says durably that one entry runs alone from now on, so that a death counts against it.
---   KEYS[1] position record    ARGV[1] expected position  [2] entry id, or '' to leave: clears the start mark
---   [3] process incarnation.   Answers {OK, position} | {FENCED, position}
+--   KEYS[1] position record  [2] log    ARGV[1] expected position  [2] entry id, or '' to leave: clears the start mark
+--   and hands back what is pending  [3] process incarnation  [4] group.   Answers {OK, position} | {FENCED, position}
+-- Who is not the last that started here leaves nothing but its place: the new owner's cursor is not ours to move.
 local function mark(keys, args)
-  local record = redis.call('HMGET', keys[1], 'id', 'started', 'alone')
+  local record = redis.call('HMGET', keys[1], 'id', 'started', 'alone', 'settled')
   if args[2] == '' then
-    if record[2] == args[3] then redis.call('HDEL', keys[1], 'started', 'deaths', 'alone', 'kills') end
+    if record[2] == args[3] then
+      redis.call('HDEL', keys[1], 'started', 'deaths', 'alone', 'kills')
+      hand_back(keys[2], args[4], args[3], record[1], record[4])
+    end
     return {'OK', record[1] or ''}
   end
   if record[1] ~= args[1] then return {'FENCED', record[1] or ''} end
