@@ -103,10 +103,12 @@ async def _store(
     from runtime.embedded.server import running_server
     from runtime.store.address import StoreAddress
     from workers.cli.addressing import greet
+    from workers.cli.run_store import examine_store
 
     if settings.store.mode == "external":
         address = settings.store.address()
         await greet(settings, address)
+        await examine_store(settings, address)
         yield address, None
         return
     async with running_server(settings.embedded) as server:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened_application(given: Given) -> AsyncIterator[Application]:
-    """The application on the store of the command line; closed when the block ends."""
+    """The application on the store of the command line, which must be fit for it; closed when the block ends."""
     settings = given.settings()
     address = store_address(settings)
     await greet(settings, address)
 
     from workers.bootstrap import open_application
+    from workers.cli.run_store import examine_store
 
+    await examine_store(settings, address)
     app = await open_application(settings, address)
     try:
         yield app

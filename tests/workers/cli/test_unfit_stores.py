@@ -45,6 +45,25 @@ async def test_run_refuses_a_store_that_is_not_fit(
         assert named in said.one_line()
 
 
+@pytest.mark.parametrize(
+    ("directive", "value", "named"),
+    [("appendonly", "no", "appendonly yes"), ("maxmemory-policy", "allkeys-lru", "noeviction")],
+)
+async def test_nothing_is_put_into_a_store_that_is_not_fit(
+    directive: str, value: str, named: str, tmp_path: Path
+) -> None:
+    claims = tmp_path / "claims.jsonl"
+    claims.write_text("{}\n")
+    async with configured(directive, value) as url:
+        for words in (["demo", "--claims", "1"], ["submit", str(claims)], ["lab", "load-sample-data"]):
+            said = cli(*words, url=url, data_dir=tmp_path / "store")
+            assert said.code == 2, words
+            assert named in said.one_line()
+        client = open_commands(StoreAddress.parse(url), max_connections=1)
+        assert await command(client, "DBSIZE") == 0
+        await client.aclose()
+
+
 async def test_a_wrong_password_is_one_line_that_does_not_repeat_it(tmp_path: Path) -> None:
     async with configured("requirepass", "right-one") as url:
         for words, code in ((["ping"], 1), (["status"], 2), (["run"], 2)):
