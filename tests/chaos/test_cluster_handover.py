@@ -83,6 +83,7 @@ async def test_a_stop_under_load_ends_in_time_and_leaves_nothing_to_anybody_but_
         took = time.monotonic() - asked
         looks = await cluster.looks()
         assert [name for name, look in looks.items() if look.backlog], f"nothing was left to hand over in {took:.2f} s"
+        assert not [name for name, look in looks.items() if look.pending], "something is pending at nobody"
         assert not [name for name, look in looks.items() if look.started], "a start mark was left: a death would count"
         assert await cluster.owners() == {""}, "a seat is still held"
         assert "Traceback" not in one.log()
