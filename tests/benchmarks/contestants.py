@@ -55,10 +55,10 @@ PEERS = (
     ),
     Contestant(
         name="streaq", label="streaQ", program=peer("peers", "streaq_peer"),
-        settings={"batch": 100, "concurrency": 100}, share=0.05,
+        settings={"batch": 16, "concurrency": 16}, share=0.05,
     ),
     Contestant(
-        name="saq", label="SAQ", program=peer("saq", "saq_peer"), settings={"concurrency": 100}, share=0.05,
+        name="saq", label="SAQ", program=peer("saq", "saq_peer"), settings={"concurrency": 10}, share=0.05,
     ),
     Contestant(
         name="arq", label="arq", program=peer("arq", "arq_peer"), settings={"batch": 500, "concurrency": 100},

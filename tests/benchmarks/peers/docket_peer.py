@@ -1,5 +1,9 @@
 # mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return,untyped-decorator"
-"""Docket: its worker with `concurrency` tasks at once, reads of `batch`, no record kept of what is done."""
+"""Docket: its worker with `concurrency` tasks at once, reads of `batch`, no record kept of what is done.
+
+With its default `minimum_check_interval` of 250 ms it does four waves of `concurrency` tasks a second, however quick
+they are; 5 ms takes that brake off.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,7 @@ async def work(order: Order, meter: Meter) -> None:
             docket,
             concurrency=order["concurrency"],
             message_batch=order["batch"],
+            minimum_check_interval=timedelta(milliseconds=5),
             schedule_automatic_tasks=False,
         ) as worker:
             await worker.run_until_finished()
