@@ -39,7 +39,7 @@ async def campaign(folder: Path, seed: int, *, partitions: int, runs: int, proce
             producer.stopping = True
             await producing
             await nemesis.end()
-            await cluster.at_rest(within=120.0)  # after deaths without progress entries run one at a time, which is slow
+            await cluster.at_rest(within=120.0)  # after deaths without progress entries run one at a time
             book = await ledger(cluster)
             assert not book.wrong + book.outcomes_of(producer.sent)
             verdict = cluster.verdict()

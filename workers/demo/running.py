@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from runtime.errors import StoreUnavailable
 from runtime.store.parking import DeadLetters
 from workers.adapters.auto_portfolio import portfolio
 from workers.demo.passing_time import pass_on
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.05
 """Seconds between two looks whether the cluster rests: a look costs some ten small reads."""
+
+
+PATIENCE_SECONDS = 30.0
+"""How long a store may be away in the middle of it: it has to load what it holds."""
 
 
 class Watcher(Protocol):
@@ -75,12 +80,22 @@ class Demonstration:
         return imported
 
     async def _until_all_rest(self, total: int) -> None:
-        """Wait for stillness, let time pass, and so on until no clock is left to ring."""
+        """Wait for stillness, let time pass, and so on until no clock is left to ring.
+
+        A store that dies is started again by its keeper, and the actors wait for it: so does this. Raises
+        `StoreUnavailable` when it stays away.
+        """
         stillness = Stillness(self._app.store, self._seats)
+        answered = time.monotonic()
         while True:
-            if await stillness.reached() and not await pass_on(self._app, self._timing):
-                return
-            self._watcher.closed(await self._closed(), total)
+            try:
+                if await stillness.reached() and not await pass_on(self._app, self._timing):
+                    return
+                self._watcher.closed(await self._closed(), total)
+                answered = time.monotonic()
+            except StoreUnavailable:
+                if time.monotonic() - answered > PATIENCE_SECONDS:
+                    raise
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _closed(self) -> int:
