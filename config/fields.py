@@ -34,8 +34,7 @@ def known_sections() -> frozenset[Path]:
 def is_secret(path: Path) -> bool:
     """Tell whether the value of a key is never shown."""
     return any(
-        isinstance(kind, shapes.CustomType) and kind.cls is Secret
-        for kind in _alternatives(known_fields()[path])
+        isinstance(kind, shapes.CustomType) and kind.cls is Secret for kind in _alternatives(known_fields()[path])
     )
 
 

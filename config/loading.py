@@ -137,9 +137,7 @@ def _put_file(layers: _Layers, path: str) -> None:
     try:
         table = tomllib.loads(FilePath(path).read_text(encoding="utf-8"))
     except OSError as exc:
-        raise SettingsError(
-            f"CLAIMSTREAM_CONFIG is {path!r}: the file cannot be read: {exc.strerror}"
-        ) from None
+        raise SettingsError(f"CLAIMSTREAM_CONFIG is {path!r}: the file cannot be read: {exc.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise SettingsError(f"CLAIMSTREAM_CONFIG is {path!r}: it is no valid TOML: {exc}") from None
     layers.put_table(table, f"file {path}")

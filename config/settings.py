@@ -148,15 +148,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "store.mode must be external: the embedded server is for laptops and tests": (
                 self.store.mode == "external"
             ),
-            "log.adopt_raw_entries must be false: who may write the log may forge it": (
-                not self.log.adopt_raw_entries
-            ),
+            "log.adopt_raw_entries must be false: who may write the log may forge it": (not self.log.adopt_raw_entries),
             "expect.require_append_only must be true: a restart would lose all": expect.require_append_only,
             "expect.require_noeviction must be true: the log itself may go": expect.require_noeviction,
             "bank.url needs expect.appendfsync = always and expect.require_appendfsync = true: a payout may not be"
-            " forgotten": (
-                self.bank.url is None or (expect.appendfsync == "always" and expect.require_appendfsync)
-            ),
+            " forgotten": (self.bank.url is None or (expect.appendfsync == "always" and expect.require_appendfsync)),
         }
         for rule, kept in rules.items():
             if not kept:

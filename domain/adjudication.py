@@ -92,9 +92,7 @@ class _Steps(msgspec.Struct, frozen=True):
     net: tuple[int, ...]
 
 
-def adjudicate(
-    items: Sequence[AssessedItem], version: PolicyVersion, used: Used = NOTHING_USED
-) -> Adjudication:
+def adjudicate(items: Sequence[AssessedItem], version: PolicyVersion, used: Used = NOTHING_USED) -> Adjudication:
     """Adjudicates all items of a claim under one version of the policy.
 
     An item whose coverage is not held is disallowed whole. Raises `CurrencyMismatch` for an item in another

@@ -115,9 +115,7 @@ def assign(roster: Roster, subject: Subject) -> Assignment | Deferred:
     for other in eligible[1:]:
         if _ranks_before(other, chosen):
             chosen = other
-    return _assignment(
-        roster, subject, candidates, chosen.adjuster_id, "least_loaded", _ranked_words(chosen, eligible)
-    )
+    return _assignment(roster, subject, candidates, chosen.adjuster_id, "least_loaded", _ranked_words(chosen, eligible))
 
 
 def assign_manually(roster: Roster, subject: Subject, adjuster_id: str) -> Assignment | Deferred:

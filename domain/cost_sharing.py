@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from domain.policy import CostSharing
 
 
-def member_share(
-    after: Sequence[int], sharing: CostSharing, spent: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def member_share(after: Sequence[int], sharing: CostSharing, spent: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Coinsurance and copay per item, in minor units, of the amounts left `after` the deductible.
 
     `spent`: what the member has borne already, this claim's deductible included. Relief above the

@@ -98,8 +98,7 @@ def check_cover(policy: Policy | None, facts: LossFacts) -> CoverageResult:
     if facts.duplicate_score >= DUPLICATE_FROM:
         shared |= {DUPLICATE}
     items = tuple(
-        _item_cover(item, shared | codes, reviews, exhausted)
-        for item, codes in zip(facts.items, own, strict=True)
+        _item_cover(item, shared | codes, reviews, exhausted) for item, codes in zip(facts.items, own, strict=True)
     )
     codes = _in_order(shared.union(*own))
     return CoverageResult(
@@ -132,9 +131,7 @@ def _claim_codes(policy: Policy, version: PolicyVersion, facts: LossFacts) -> fr
     return frozenset(codes)
 
 
-def _item_codes(
-    policy: Policy, version: PolicyVersion, facts: LossFacts, item: ClaimedItem
-) -> frozenset[str]:
+def _item_codes(policy: Policy, version: PolicyVersion, facts: LossFacts, item: ClaimedItem) -> frozenset[str]:
     coverage = version.coverage(item.coverage)
     if coverage is None:
         return frozenset((COVERAGE_NOT_HELD,))
@@ -207,9 +204,7 @@ def _outcome(codes: tuple[str, ...], reviews: tuple[str, ...], exhausted: bool) 
     return "review" if codes or reviews else "pass"
 
 
-def _item_cover(
-    item: ClaimedItem, codes: frozenset[str], reviews: tuple[str, ...], exhausted: bool
-) -> ItemCover:
+def _item_cover(item: ClaimedItem, codes: frozenset[str], reviews: tuple[str, ...], exhausted: bool) -> ItemCover:
     ordered = _in_order(codes)
     return ItemCover(item.item_id, _outcome(ordered, reviews, exhausted), ordered)
 

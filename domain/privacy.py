@@ -128,9 +128,7 @@ def exposed_paths(event_type: str, body: object) -> tuple[str, ...]:
     return tuple(
         path
         for path, value in _leaves(body, "")
-        if value is not None
-        and value != ""
-        and not _CHECKS[treatment_of(event_type, path) or Treatment.CLEAR](value)
+        if value is not None and value != "" and not _CHECKS[treatment_of(event_type, path) or Treatment.CLEAR](value)
     )
 
 
@@ -183,8 +181,7 @@ _SEALED_FIELDS = {
     event: tuple(field for field in fields if field.treatment in _KEPT) for event, fields in BODIES.items()
 }
 _KEYED_FIELDS = {
-    event: tuple(field for field in fields if field.treatment is Treatment.KEYED)
-    for event, fields in BODIES.items()
+    event: tuple(field for field in fields if field.treatment is Treatment.KEYED) for event, fields in BODIES.items()
 }
 _CHECKS: Mapping[Treatment, Callable[[object], bool]] = {
     Treatment.CLEAR: lambda value: True,

@@ -54,8 +54,8 @@ def _body(clear: str, sealed: str = "", *others: Field) -> tuple[Field, ...]:
 
 
 _DERIVED = (
-    "type priority claimantId assignedTo submittedAt policyNumber status statusBefore clocks[].op clocks[].clock clocks[].cycle clocks[].due"
-    " clocks[].warn"
+    "type priority claimantId assignedTo submittedAt policyNumber status statusBefore"
+    " clocks[].op clocks[].clock clocks[].cycle clocks[].due clocks[].warn"
 )
 _ITEMS = (
     "items[].coverage items[].coinsurance items[].copay "
@@ -89,9 +89,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.assigned": _body(_ASSIGNED),
     "claim.reassigned": _body(_ASSIGNED, "reason"),
     "claim.assignment.deferred": _body(_ASSIGNMENT),
-    "claim.document.uploaded": _body(
-        "documentId kind checklistItem mediaType size hash uploadedBy complete", "name"
-    ),
+    "claim.document.uploaded": _body("documentId kind checklistItem mediaType size hash uploadedBy complete", "name"),
     "claim.document.waived": _body("checklistItem waivedBy complete", "reason"),
     "claim.information.requested": _body("items owedBy resumeState dueBy remindersAt inactiveAt", "message"),
     "claim.information.reminded": _body("number items owedBy"),
@@ -99,14 +97,11 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.investigated": _body("phase scope investigatorId finding documentIds visible", "notes"),
     "claim.siu.referred": _body("byRule score redFlags[].code redFlags[].weight", "reason"),
     "claim.siu.concluded": _body("outcome", "finding"),
-    "claim.reserve.changed": _body(
-        "indemnity expense previousIndemnity previousExpense ruleVersion", "reason"
-    ),
+    "claim.reserve.changed": _body("indemnity expense previousIndemnity previousExpense ruleVersion", "reason"),
     "claim.note.added": _body("kind", "note"),
     "claim.status.notified": _body("letter reason extendsUntil"),
     "claim.approval.requested": _body(
-        "decision proposerId proposerRole approvedNet reasonCodes provisions policyVersion roleNeeded"
-        f" {_ITEMS}"
+        f"decision proposerId proposerRole approvedNet reasonCodes provisions policyVersion roleNeeded {_ITEMS}"
     ),
     "claim.approval.returned": _body("approverId", "reason"),
     "claim.approved": _body(
@@ -127,9 +122,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
         "",
         Field("account", Treatment.INDEXED, owner="payeeId", index=Index.ACCOUNT),
     ),
-    "claim.payment.completed": _body(
-        "paymentId amount providerRef clearedAt paidTotal balance kind approvedAt late"
-    ),
+    "claim.payment.completed": _body("paymentId amount providerRef clearedAt paidTotal balance kind approvedAt late"),
     "claim.payment.failed": _body("paymentId amount reason retryable attempt kind retryAt"),
     "claim.payment.reversed": _body("paymentId amount reason providerRef kind"),
     "claim.interest.added": _body("amount principal basisPoints days since until source"),

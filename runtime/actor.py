@@ -99,9 +99,7 @@ def checked(actor: Actor, outcome: object) -> Sequence[Wanted]:
     """Take what a handler returned, if it is effects; anything else is a fault and never a success."""
     if isinstance(outcome, (list, tuple)) and all(isinstance(one, (Effect, Append, Park)) for one in outcome):
         return outcome
-    raise HandlerBroke(
-        f"{actor.name}: a handler has to return a list of effects, not {type(outcome).__name__}"
-    )
+    raise HandlerBroke(f"{actor.name}: a handler has to return a list of effects, not {type(outcome).__name__}")
 
 
 def performs_outside(actor: Actor) -> bool:

@@ -45,9 +45,7 @@ class ClusterPlan(msgspec.Struct, frozen=True):
             raise ValueError(f"the plan names the log {twice[0]} twice")
         for actor in self.actors:
             if actor.log not in logs:
-                raise ValueError(
-                    f"actor {actor.name} reads the log {actor.log}; the plan has {', '.join(logs)} only"
-                )
+                raise ValueError(f"actor {actor.name} reads the log {actor.log}; the plan has {', '.join(logs)} only")
         if twice := _twice([actor.name for actor in self.actors]):
             raise ValueError(f"the plan names the actor {twice[0]} twice")
         if twice := _twice([f"{actor.group} on {actor.log}" for actor in self.actors]):

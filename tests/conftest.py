@@ -55,9 +55,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     """Name the long files after a whole run: each is a question (does it fit in a head?), not a failure."""
     if not row_plugin.is_whole_run(config):
         return
-    long = [
-        f"{path} ({size})" for path, text in text_files(".py", ".lua") if (size := text.count("\n")) > 300
-    ]
+    long = [f"{path} ({size})" for path, text in text_files(".py", ".lua") if (size := text.count("\n")) > 300]
     if long:
         terminalreporter.write_line(f"files over 300 lines: {', '.join(long)}")
 

@@ -80,9 +80,7 @@ class Analytics(Actor):
             self._days = figures.stored_days(days)
         return self._minutes, self._days
 
-    async def _folded(
-        self, entries: Sequence[Entry], facts: Sequence[Fact], days: Days
-    ) -> tuple[Delta, list[Effect]]:
+    async def _folded(self, entries: Sequence[Entry], facts: Sequence[Fact], days: Days) -> tuple[Delta, list[Effect]]:
         """The change of the batch; and the summaries of days that facts in it closed, as they stood just
         then.
         """
@@ -94,9 +92,7 @@ class Analytics(Actor):
             if due:
                 so_far = _by_view(change)
                 for day, changed in due:
-                    totals = [
-                        _added(before[view], so_far.get(view, {})) for view in figures.summary_views(day)
-                    ]
+                    totals = [_added(before[view], so_far.get(view, {})) for view in figures.summary_views(day)]
                     fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
                     effects.append(StreamAdd(self._keys.windows, fields))
             fold_into(change, fact)

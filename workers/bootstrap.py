@@ -172,9 +172,7 @@ def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int |
     return ClusterPlan(logs, actors)
 
 
-def _builders(
-    app: Application, settings: Settings, seed: int | None
-) -> dict[str, Callable[[int], Actor | TimedActor]]:
+def _builders(app: Application, settings: Settings, seed: int | None) -> dict[str, Callable[[int], Actor | TimedActor]]:
     """How each actor is made for a partition."""
     local = settings.log.adopt_raw_entries
     adopting = Adoption(app.claims, app.policies, app.claim_log, app.timing, app.rules)
@@ -242,9 +240,7 @@ def _payments(app: Application, settings: Settings) -> Callable[[int], Actor]:
 
     def payments(partition: int) -> Actor:
         keys = app.claim_keys(partition)
-        answers = BankAnswers(
-            app.claim_keyspace, keys, partition, app.claims, app.claim_log, app.timing, app.rules
-        )
+        answers = BankAnswers(app.claim_keyspace, keys, partition, app.claims, app.claim_log, app.timing, app.rules)
         return Payments(
             keys,
             bank,

@@ -137,9 +137,7 @@ def summary_views(day: str) -> tuple[View, View, View]:
     return (*HOURLY_VIEW, day), (*AMOUNTS_VIEW, day), (*PROCESSING_VIEW, day)
 
 
-def summary_fields(
-    day: str, changed: int, totals: Iterable[Totals], cause: str, timestamp: str
-) -> tuple[str, ...]:
+def summary_fields(day: str, changed: int, totals: Iterable[Totals], cause: str, timestamp: str) -> tuple[str, ...]:
     """The summary of a day as an entry of `claims:analytics`; `totals` of its three views when it was closed.
 
     `cause` is the fact that closed it and `timestamp` its time, so the summary is the same in every replay.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Intake(Actor):
-    """Reads `claims:requests` as `intake`: a group name is unique over all logs, for health and metrics name it alone."""
+    """Reads `claims:requests` as `intake`: group names are unique over all logs, for health and metrics."""
 
     name: ClassVar[str] = "intake"
     group: ClassVar[str] = "intake"

@@ -60,17 +60,13 @@ class Losses:
         own = known.get(claim.claim_id)
         mine = _order(own.entry if own is not None else entry_id, claim.claim_id)
         earlier = [
-            loss.trace
-            for name, loss in known.items()
-            if name != claim.claim_id and _order(loss.entry, name) < mine
+            loss.trace for name, loss in known.items() if name != claim.claim_id and _order(loss.entry, name) < mine
         ]
         return history_of(trace(claim), earlier) if earlier else History()
 
     def ties(self, claim: Claim) -> Ties:
         """Who handles another open claim of the same event or household; of several the smallest claim id decides."""
-        event, household = (
-            self._handler(tie, claim.claim_id) for tie in (event_tie(claim), household_tie(claim))
-        )
+        event, household = (self._handler(tie, claim.claim_id) for tie in (event_tie(claim), household_tie(claim)))
         return Ties(same_event=event, household=household)
 
     def _handler(self, tie: str, but: str) -> str:

@@ -48,9 +48,7 @@ class Source(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """The source that an entry is."""
-        return cls(
-            entry.event_id, entry.type, entry.entity, entry.timestamp, entry.correlation_id, entry.traceparent
-        )
+        return cls(entry.event_id, entry.type, entry.entity, entry.timestamp, entry.correlation_id, entry.traceparent)
 
 
 class StoredIntent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -144,9 +144,7 @@ class Payments(Actor):
     async def _due(self) -> list[Begun]:
         """Orders whose time for another try has come."""
         limit = self._options.at_once
-        due = await self._reads.one(
-            "ZRANGEBYSCORE", self._keys.payment_retries, "-inf", self._now(), "LIMIT", 0, limit
-        )
+        due = await self._reads.one("ZRANGEBYSCORE", self._keys.payment_retries, "-inf", self._now(), "LIMIT", 0, limit)
         if not due:
             return []
         names = (self._keys.payment_waiting, self._keys.payment_attempts)

@@ -5,7 +5,7 @@ Chances are those of domain.md section 14, in thousandths; delays are seconds of
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from domain import commands as c
 from domain.authority import role_for
 from domain.bodies.base import Actor
+from domain.commands import Command
 from domain.context import Context
 from domain.money import Money
 from domain.policy_events import PolicyEvent, PolicyReleased
@@ -22,10 +23,7 @@ from domain.transitions import State
 from workers.adapters.invented import Draw
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from domain.claim_record import Claim
-    from domain.commands import Command
     from domain.policy import Policy
 
 HOUR = 3600
@@ -131,7 +129,9 @@ class Playbook:
         """Underwriting mends the record, so that the claim can be decided; the note tells the adjuster."""
         note = c.AddNote(kind="policy", note="underwriting corrected the policy record")
         move = self._move(claim, note, Actor(id="UW-001", role="supervisor"), DAY, 5 * DAY)
-        return msgspec.structs.replace(move, policy_event=PolicyReleased(reason="umbrella limit checked: there is none"))
+        return msgspec.structs.replace(
+            move, policy_event=PolicyReleased(reason="umbrella limit checked: there is none")
+        )
 
     def _denial(self, claim: Claim, code: str) -> Move:
         command = c.RejectClaim(reason_codes=(code,), provisions=(PROVISIONS[code],), appeal_text_id=APPEAL_TEXT)
@@ -179,9 +179,7 @@ class Playbook:
         )
         return self._move(claim, confirmed, bank, HOUR, 2 * DAY)
 
-    def _upload(
-        self, claim: Claim, item: str, shortest: int, longest: int, *, actor: Actor | None = None
-    ) -> Move:
+    def _upload(self, claim: Claim, item: str, shortest: int, longest: int, *, actor: Actor | None = None) -> Move:
         command = c.UploadDocument(
             document_id=_document_id(claim, item),
             kind=item,

@@ -193,9 +193,7 @@ def claimed_items(submission: Submission) -> tuple[ClaimedItem, ...]:
     )
 
 
-def submit_command(
-    submission: Submission, claim_id: str, *, description: str, loss_location: str
-) -> SubmitClaim:
+def submit_command(submission: Submission, claim_id: str, *, description: str, loss_location: str) -> SubmitClaim:
     """The command that registers the notice; the two texts come as they may be stored (sealed)."""
     return SubmitClaim(
         claim_id=claim_id,

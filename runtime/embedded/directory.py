@@ -144,8 +144,7 @@ def _make_private(folder: Path) -> None:
         raise DataDirectoryUnusable(f"the socket directory {folder} cannot be made: {exc.strerror}") from exc
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
         raise DataDirectoryUnusable(
-            f"the socket directory {folder} must belong to this user alone (mode 0700): "
-            "set socket_dir to another"
+            f"the socket directory {folder} must belong to this user alone (mode 0700): set socket_dir to another"
         )
 
 

@@ -31,9 +31,7 @@ def find_running(data_dir: str, *, seconds: float = 1.0) -> RunningStore | None:
     Blocks for up to `seconds`. A server that is still loading counts as running.
     """
     try:
-        store = msgspec.json.decode(
-            _discovery(Path(data_dir).expanduser().absolute()).read_bytes(), type=RunningStore
-        )
+        store = msgspec.json.decode(_discovery(Path(data_dir).expanduser().absolute()).read_bytes(), type=RunningStore)
         ask_now(store.socket_path, "PING", seconds=seconds)
     except (OSError, msgspec.MsgspecError, NoAnswer):
         return None

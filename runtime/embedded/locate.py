@@ -55,9 +55,7 @@ def locate(explicit: str | None = None) -> ServerBinary:
 def inspect(path: str, source: str) -> ServerBinary:
     """Ask a binary for its version. Raises `ServerTooOld`, also when it is no such server."""
     try:
-        told = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
-        ).stdout
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise ServerTooOld(f"{path} ({source}) cannot be run: {exc}") from exc
     found = _VERSION.search(told)
@@ -66,9 +64,7 @@ def inspect(path: str, source: str) -> ServerBinary:
     name, version = found["name"].lower(), found["version"]
     oldest = OLDEST[name]
     if tuple(int(part) for part in version.split(".")[:2]) < oldest:
-        raise ServerTooOld(
-            f"{path} ({source}) is {name} {version}; needed is {name} {oldest[0]}.{oldest[1]} or newer"
-        )
+        raise ServerTooOld(f"{path} ({source}) is {name} {version}; needed is {name} {oldest[0]}.{oldest[1]} or newer")
     return ServerBinary(path=path, name=name, version=version, source=source)
 
 

@@ -204,9 +204,7 @@ class EmbeddedServer:
 
 
 @asynccontextmanager
-async def running_server(
-    options: EmbeddedOptions | None = None, **changes: object
-) -> AsyncIterator[EmbeddedServer]:
+async def running_server(options: EmbeddedOptions | None = None, **changes: object) -> AsyncIterator[EmbeddedServer]:
     """Give a server that is gone, with all its data, at the end of the block; without a `data_dir` of its
     own.
 

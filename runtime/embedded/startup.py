@@ -73,8 +73,7 @@ def require_space(data_dir: Path, min_free_mib: int) -> None:
     free = shutil.disk_usage(data_dir).free // MIB
     if free < min_free_mib:
         raise NoSpaceForStore(
-            f"{free} MiB are free where the data directory {data_dir} is, "
-            f"{min_free_mib} are needed: make room"
+            f"{free} MiB are free where the data directory {data_dir} is, {min_free_mib} are needed: make room"
         )
 
 

@@ -40,9 +40,7 @@ class Fleet:
             raise ValueError(f"a fleet needs at least one process, not {processes}")
         self._options = options or FleetOptions()
         self._emit = emit
-        self.workers = [
-            Worker(index, argv, environment(index), self._options, emit) for index in range(processes)
-        ]
+        self.workers = [Worker(index, argv, environment(index), self._options, emit) for index in range(processes)]
         self._supervisor = Supervisor(
             "fleet", [worker.spec() for worker in self.workers], emit=emit, ends_with_children=True
         )

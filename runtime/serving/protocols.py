@@ -35,9 +35,7 @@ class Link(Protocol):
         """Close the reading connection."""
         ...
 
-    async def settle(
-        self, position: str, token: str, what: Settlement, *, after: str = ""
-    ) -> SettleAnswer:
+    async def settle(self, position: str, token: str, what: Settlement, *, after: str = "") -> SettleAnswer:
         """The second atomic step; `after` is the token of the last settle that we know of."""
         ...
 

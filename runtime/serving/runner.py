@@ -185,9 +185,7 @@ class Runner:
                 continue
             self._work.reset(standing)
             why = "lost_group" if standing.healed else reason
-            self._bus.emit(
-                Resynced(self._actor.name, self._actor.group, self._partition, why, standing.position)
-            )
+            self._bus.emit(Resynced(self._actor.name, self._actor.group, self._partition, why, standing.position))
             return
 
     async def _halt(self, why: str) -> None:

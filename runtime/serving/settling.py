@@ -75,9 +75,7 @@ class Settling:
         last = what.entries[-1].id if what.entries else self.position
         answer = await self._until_known(token, what)
         if isinstance(answer, Fenced) and answer.token == token and answer.position == last:
-            answer = Settled(
-                position=last, settled=0, retries=self.retries
-            )  # an earlier try had come through
+            answer = Settled(position=last, settled=0, retries=self.retries)  # an earlier try had come through
         if isinstance(answer, Settled):
             self.position, self.retries = answer.position, answer.retries
             self._last_token = token

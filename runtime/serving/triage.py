@@ -49,16 +49,14 @@ def triage(entries: Sequence[Entry], actor: Actor, held: Mapping[str, int], know
         elif entry.entity in blocked:
             plan.behind.append(entry)
         elif not known.knows(entry.type):
-            raise ReaderTooOld(
-                f"{entry.id} is a fact of type {entry.type[:80]!r}, which this program does not know"
-            )
+            raise ReaderTooOld(f"{entry.id} is a fact of type {entry.type[:80]!r}, which this program does not know")
         else:
             plan.deliver.append(entry)
     return plan
 
 
 def _sort_faulty(entry: Entry, actor: Actor, plan: Plan, blocked: set[str]) -> None:
-    """A faulty request is the adopting actor's to park; a faulty fact is parked by every group, and holds its entity."""
+    """A faulty request is the adopting actor's to park; a faulty fact every group parks, and it holds its entity."""
     if entry.sequence == 0:
         if actor.adopts:
             plan.broken.append((entry, entry.fault or ""))

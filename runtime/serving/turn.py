@@ -46,11 +46,7 @@ class Turn(msgspec.Struct):
     def parks(self) -> list[ParkNow]:
         """Everything that this settle parks: refused by the actor, broken, or behind a parked one."""
         reasons = {park.entry_id: park.reason for park in self.wanted if isinstance(park, Park)}
-        refused = [
-            ParkNow(entry, reasons[entry.id], held=False)
-            for entry in self.plan.deliver
-            if entry.id in reasons
-        ]
+        refused = [ParkNow(entry, reasons[entry.id], held=False) for entry in self.plan.deliver if entry.id in reasons]
         broken = [ParkNow(entry, reason, held=False) for entry, reason in self.plan.broken]
         behind = [ParkNow(entry, "an earlier entry of it is parked", held=True) for entry in self.plan.behind]
         return sorted([*refused, *broken, *behind], key=_in_log_order)

@@ -145,9 +145,7 @@ class Work:
             return singles(part)
         entry = part[0]
         if self._attempts.kills_the_process(entry.id):
-            await self._park_unhandled(
-                entry, f"the process died {self._attempts.options.kills} times with it alone"
-            )
+            await self._park_unhandled(entry, f"the process died {self._attempts.options.kills} times with it alone")
             return []
         async with self._gate.alone():
             if not await self._link.mark_alone(self.position, entry.id):
@@ -260,9 +258,7 @@ class Work:
             age = self._clock.now().timestamp() - turn.plan.deliver[0].added_ms / 1000
             self._tell(EntriesHandled, counts=turn.counts, oldest_age_seconds=max(age, 0.0))
 
-    def _tell(
-        self, kind: type[BatchSettled | EntriesHandled | EntryParked | HandlerFailed], **fields: object
-    ) -> None:
+    def _tell(self, kind: type[BatchSettled | EntriesHandled | EntryParked | HandlerFailed], **fields: object) -> None:
         self._bus.emit(
             kind(actor=self._actor.name, group=self._actor.group, partition=self._partition, **fields)  # type: ignore[arg-type]
         )

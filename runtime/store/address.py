@@ -79,9 +79,7 @@ class StoreAddress(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError as exc:
             raise BadStoreAddress(f"the store's URL has no usable host or port; expected {_SHAPES}") from exc
         if parts.scheme not in ("redis", "rediss", "unix"):
-            raise BadStoreAddress(
-                f"the store's URL starts with {(parts.scheme or 'no scheme')!r}; expected {_SHAPES}"
-            )
+            raise BadStoreAddress(f"the store's URL starts with {(parts.scheme or 'no scheme')!r}; expected {_SHAPES}")
         fields = _identity(parts) | _query(parts)
         if parts.scheme == "unix":
             if not parts.path or parts.hostname:

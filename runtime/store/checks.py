@@ -170,9 +170,7 @@ def _append_only(info: Any, expect: StoreExpectations) -> Finding:
             "set appendonly yes",
         )
     if info.get("aof_last_write_status", "ok") != "ok":
-        return Finding(
-            "persistence", "fail", "the last write to the append-only file failed", "look at disk and log"
-        )
+        return Finding("persistence", "fail", "the last write to the append-only file failed", "look at disk and log")
     return Finding("persistence", "ok", "the append-only file is on")
 
 
@@ -185,9 +183,7 @@ def _fsync(facts: StoreFacts, expect: StoreExpectations) -> Finding:
         return Finding("fsync", "warn", "none: the append-only file is off", "set appendonly yes")
     seen = f"{fsync}: a power cut loses {LOSS.get(fsync, 'an unknown part')}"
     if (facts.config or {}).get("no-appendfsync-on-rewrite") == "yes":
-        return Finding(
-            "fsync", "warn", f"{seen}, and more while a rewrite runs", "set no-appendfsync-on-rewrite no"
-        )
+        return Finding("fsync", "warn", f"{seen}, and more while a rewrite runs", "set no-appendfsync-on-rewrite no")
     if fsync in _STRENGTH and _STRENGTH.index(fsync) < _STRENGTH.index(expect.appendfsync):
         level: Level = "fail" if expect.require_appendfsync else "warn"
         return Finding("fsync", level, seen, f"set appendfsync {expect.appendfsync}")
@@ -199,9 +195,7 @@ def _slow_disk(info: Any) -> Finding:
     waiting = int(info.get("aof_pending_bio_fsync", 0))
     seen = f"{delayed} delayed fsyncs since the start, {waiting} waiting"
     if delayed or waiting > 1:
-        return Finding(
-            "disk", "warn", seen, "a slow disk: a crash may then lose seconds (D3); use a faster one"
-        )
+        return Finding("disk", "warn", seen, "a slow disk: a crash may then lose seconds (D3); use a faster one")
     return Finding("disk", "ok", seen)
 
 
@@ -230,9 +224,7 @@ def _clients(info: Any, connections: int) -> Finding:
         f", {connections} more needed" if connections else ""
     )
     if limit and there + connections > limit:
-        return Finding(
-            "connections", "fail", seen, "raise maxclients, and the open-files limit of the server"
-        )
+        return Finding("connections", "fail", seen, "raise maxclients, and the open-files limit of the server")
     return Finding("connections", "ok", seen)
 
 

@@ -125,9 +125,7 @@ def open_reader(
     if block_ms < 1:
         raise ValueError(f"block_ms is {block_ms}; a read without a limit would hang on a dead socket (R3)")
     reply_seconds = block_ms / 1000 + read_margin_seconds
-    pool = ConnectionPool(
-        max_connections=1, **_connection(address, reply_seconds, connect_seconds, client_name)
-    )
+    pool = ConnectionPool(max_connections=1, **_connection(address, reply_seconds, connect_seconds, client_name))
     reader = Redis(connection_pool=pool, single_connection_client=True)
     reader.auto_close_connection_pool = True
     reader.set_response_callback("XREADGROUP", _untouched)

@@ -72,9 +72,7 @@ async def _config(client: Redis) -> Mapping[str, str] | None:
     return None if found is None else {str(name): str(value) for name, value in found.items()}
 
 
-async def _clock_skew(
-    send: Callable[..., Awaitable[Any]], clock: Callable[[], float]
-) -> tuple[float | None, float]:
+async def _clock_skew(send: Callable[..., Awaitable[Any]], clock: Callable[[], float]) -> tuple[float | None, float]:
     """Compare the store's clock with ours at the middle of the round trip; the best of three tries."""
     best: tuple[float | None, float] = (None, 0.0)
     for _ in range(3):

@@ -54,9 +54,7 @@ class Client(Protocol):
 def library_source() -> str:
     """The text of the library, with its header line."""
     folder = files("runtime.store") / "lua"
-    parts = sorted(
-        (part for part in folder.iterdir() if part.name.endswith(".lua")), key=lambda part: part.name
-    )
+    parts = sorted((part for part in folder.iterdir() if part.name.endswith(".lua")), key=lambda part: part.name)
     return "\n".join([f"#!lua name={LIBRARY}", *(part.read_text(encoding="utf-8") for part in parts)])
 
 

@@ -48,9 +48,7 @@ class StoreLink:
         self._process = process
         self._entries = entries
         self._reads = Reads(commands)
-        self._reader = Reader(
-            reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus
-        )
+        self._reader = Reader(reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus)
         self._settler = Settler(commands, logs, log, group, partition, bus=bus, command_ttl_ms=command_ttl_ms)
         self.resync = self._reader.resync
         self.begin = self._reader.begin
@@ -72,7 +70,9 @@ class StoreLink:
     async def halt(self, why: str) -> None:
         """Halt the partition until an operator resumes it."""
         names = [self._keys.state(self._partition), self._keys.operations(self._partition)]
-        await functions.call(self._commands, functions.HALT, names, [f"process:{self._process}", why, "found by a runner"])
+        await functions.call(
+            self._commands, functions.HALT, names, [f"process:{self._process}", why, "found by a runner"]
+        )
 
     async def clear_start(self) -> None:
         """Leave in good order: no death is to be counted, and what was read ahead is pending at nobody."""

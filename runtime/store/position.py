@@ -152,9 +152,7 @@ async def mark_alone(
     return bool(reply[0] == b"OK")
 
 
-async def clear_start(
-    client: functions.Client, keys: Keyspace, group: str, partition: int, process: str
-) -> None:
+async def clear_start(client: functions.Client, keys: Keyspace, group: str, partition: int, process: str) -> None:
     """Take back our start mark and hand back what was read ahead: we leave in good order, no death is to be counted."""
     names = [keys.position(group, partition), keys.log(partition)]
     await functions.call(client, functions.MARK, names, ["", "", process, group])

@@ -65,9 +65,7 @@ class Reads:
             rows = list(zip(rows[::2], rows[1::2], strict=True))
         return [(member, float(score)) for member, score in rows]
 
-    async def stream(
-        self, key: str, *, page: int = 1000, after: str = ""
-    ) -> AsyncIterator[tuple[bytes, list[bytes]]]:
+    async def stream(self, key: str, *, page: int = 1000, after: str = "") -> AsyncIterator[tuple[bytes, list[bytes]]]:
         """Every entry of a stream in order, `page` at a time: (id, flat fields)."""
         start = f"({after}" if after else "-"
         while True:
@@ -75,9 +73,7 @@ class Reads:
             for entry_id, fields in entries:
                 yield (
                     entry_id,
-                    fields
-                    if isinstance(fields, list)
-                    else [part for pair in fields.items() for part in pair],
+                    fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair],
                 )
             if len(entries) < page:
                 return

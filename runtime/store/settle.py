@@ -60,9 +60,7 @@ class Settler:
             keys.retries(group, partition),
         ]
 
-    async def settle(
-        self, position: str, token: str, what: Settlement, *, after: str = ""
-    ) -> SettleAnswer:
+    async def settle(self, position: str, token: str, what: Settlement, *, after: str = "") -> SettleAnswer:
         """Settle from `position`. The same `token` again after a lost reply is recognised by the caller.
 
         `after` is the token of the settle before, as far as we know: the fence of a settle without entries.

@@ -146,9 +146,7 @@ class Book:
         slot.state = State.FAILED
         slot.last_error = describe(error)
         self.rules.emit(
-            signals.ChildFailed(
-                self.rules.name, slot.name, slot.incarnation, slot.last_error, was_started, again
-            )
+            signals.ChildFailed(self.rules.name, slot.name, slot.incarnation, slot.last_error, was_started, again)
         )
         if again:
             self._restart(slot, error)
@@ -176,9 +174,7 @@ class Book:
             each.restart_after(now + wait)
         names = tuple(each.name for each in again)
         rules.emit(
-            signals.BackoffEntered(
-                rules.name, slot.name, names, wait, self.intensity.level, rules.intensity.limit
-            )
+            signals.BackoffEntered(rules.name, slot.name, names, wait, self.intensity.level, rules.intensity.limit)
         )
 
     def _given_up(self, slot: Slot, error: Exception) -> GaveUp:

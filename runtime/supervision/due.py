@@ -50,9 +50,7 @@ def next_moment(slots: Sequence[Slot], now: float) -> float:
     """
     stops = [slot.stop_deadline for slot in slots if slot.alive]
     starts = [
-        slot.not_before
-        for slot in slots
-        if slot.wanted and slot.state is State.BACKING_OFF and slot.not_before > now
+        slot.not_before for slot in slots if slot.wanted and slot.state is State.BACKING_OFF and slot.not_before > now
     ]
     return min([*stops, *starts], default=math.inf)
 

@@ -61,9 +61,7 @@ class Supervisor:
         intensity, backoff = intensity or IntensityOptions(), backoff or BackoffOptions()
         check_reachable(intensity, backoff.cap_seconds)
         self.name = name
-        self._rules = Rules(
-            name, Strategy(strategy), intensity, backoff, emit, random, clock, ends_with_children
-        )
+        self._rules = Rules(name, Strategy(strategy), intensity, backoff, emit, random, clock, ends_with_children)
         self._specs = tuple(specs)
         self._unstopped: tuple[str, ...] = ()
         self._loop = Loop(self._rules, self._specs)

@@ -107,9 +107,7 @@ class FleetView:
         told = dict(zip(workers, answers, strict=True))
         now = self._monotonic()
         self._away_since = {
-            name: self._away_since.get(name, now)
-            for name, answer in told.items()
-            if isinstance(answer, WorkerAway)
+            name: self._away_since.get(name, now) for name, answer in told.items() if isinstance(answer, WorkerAway)
         }
         return told
 
@@ -163,9 +161,7 @@ class FleetView:
             runners=tuple(runners),
         )
 
-    def _merge_away(
-        self, name: str, away: WorkerAway, live: list[str], ready: list[str], health: list[str]
-    ) -> None:
+    def _merge_away(self, name: str, away: WorkerAway, live: list[str], ready: list[str], health: list[str]) -> None:
         """Not healthy at once; not ready and not live after the grace period only."""
         seconds = self._monotonic() - self._away_since.get(name, self._monotonic())
         reason = f"process {name}: unreachable for {seconds:.0f} s: {away}"

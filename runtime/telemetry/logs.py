@@ -44,9 +44,7 @@ RULES: Final[dict[str, LogRule]] = {
     ),
     "EntriesHandled": LogRule(logging.DEBUG, "entries handled", (*_WHO, "oldest_age_seconds")),
     "EntryParked": LogRule(logging.WARNING, "entry parked", (*_WHO, "entry_id", "reason", "held")),
-    "HandlerFailed": LogRule(
-        logging.WARNING, "handler failed", (*_WHO, "entries", "attempt", "limit", "error")
-    ),
+    "HandlerFailed": LogRule(logging.WARNING, "handler failed", (*_WHO, "entries", "attempt", "limit", "error")),
     "Resynced": LogRule(logging.INFO, "group put back to its position", (*_WHO, "reason", "position")),
     "WaitDeclared": LogRule(logging.WARNING, "runner waits", (*_WHO, "reason", "detail")),
     "WaitEnded": LogRule(logging.INFO, "wait is over", (*_WHO, "reason")),
@@ -58,24 +56,16 @@ RULES: Final[dict[str, LogRule]] = {
         "child failed",
         ("supervisor", "child", "incarnation", "error", "was_started", "restarting"),
     ),
-    "ChildFatal": LogRule(
-        logging.CRITICAL, "child cannot go on", ("supervisor", "child", "incarnation", "error")
-    ),
+    "ChildFatal": LogRule(logging.CRITICAL, "child cannot go on", ("supervisor", "child", "incarnation", "error")),
     "ChildDone": LogRule(logging.INFO, "child is done", ("supervisor", "child", "incarnation", "restarting")),
     "BackoffEntered": LogRule(
         logging.WARNING,
         "children wait before their restart",
         ("supervisor", "child", "children", "delay_seconds", "level", "limit"),
     ),
-    "Escalated": LogRule(
-        logging.CRITICAL, "supervisor gives up", ("supervisor", "child", "error", "level", "limit")
-    ),
-    "StopTimedOut": LogRule(
-        logging.ERROR, "child did not stop in time", ("supervisor", "child", "timeout_seconds")
-    ),
-    "ChildStopped": LogRule(
-        logging.INFO, "child stopped", ("supervisor", "child", "seconds", "forced", "error")
-    ),
+    "Escalated": LogRule(logging.CRITICAL, "supervisor gives up", ("supervisor", "child", "error", "level", "limit")),
+    "StopTimedOut": LogRule(logging.ERROR, "child did not stop in time", ("supervisor", "child", "timeout_seconds")),
+    "ChildStopped": LogRule(logging.INFO, "child stopped", ("supervisor", "child", "seconds", "forced", "error")),
     "SupervisorStarted": LogRule(logging.INFO, "supervisor started", ("supervisor", "children")),
     "SupervisorStopped": LogRule(logging.INFO, "supervisor stopped", ("supervisor", "unstopped")),
 }
@@ -118,9 +108,7 @@ def _level(signal: Signal, rule: LogRule | None) -> int:
     return logging.ERROR if outcome in ALARMING else logging.INFO
 
 
-def configure(
-    level: str | int = "INFO", json: bool = True, stream: TextIO | None = None
-) -> Callable[[], None]:
+def configure(level: str | int = "INFO", json: bool = True, stream: TextIO | None = None) -> Callable[[], None]:
     """Send all logging of this process, ours and that of libraries, to `stream` (default stderr).
 
     Called again it replaces its own handler and leaves those of others. The returned function undoes it.

@@ -60,9 +60,7 @@ METRICS: tuple[MetricSpec, ...] = (
         LATENCY_BUCKETS,
         "actor",
     ),
-    _counter(
-        "claimstream_settle_outcomes_total", "answers", "Answers of settle.", "group", "partition", "outcome"
-    ),
+    _counter("claimstream_settle_outcomes_total", "answers", "Answers of settle.", "group", "partition", "outcome"),
     _counter("claimstream_handler_failures_total", "failures", "Handlers that raised.", "actor"),
     _counter(
         "claimstream_entries_parked_total",
@@ -125,9 +123,7 @@ METRICS: tuple[MetricSpec, ...] = (
     ),
     _gauge("claimstream_stream_entries", "entries", "Length of the stream.", "stream", "partition"),
     _gauge("claimstream_stream_bytes", "bytes", "Memory of the stream in the store.", "stream", "partition"),
-    _gauge(
-        "claimstream_waiting", "flag", "1 while a runner waits on purpose.", "group", "partition", "reason"
-    ),
+    _gauge("claimstream_waiting", "flag", "1 while a runner waits on purpose.", "group", "partition", "reason"),
     # leases and the store
     _gauge("claimstream_lease_held", "flag", "1 while this process holds the lease.", "group", "partition"),
     _counter("claimstream_lease_changes_total", "changes", "Leases taken, lost, released.", "group", "state"),

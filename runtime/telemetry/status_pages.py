@@ -39,9 +39,7 @@ def text(status: int, body: str) -> web.Response:
 
 def json(status: int, body: Any) -> web.Response:
     """`body` as JSON."""
-    return web.Response(
-        status=status, body=msgspec.json.encode(body), content_type="application/json", headers=HEADERS
-    )
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=HEADERS)
 
 
 class StatusPages:

@@ -163,9 +163,7 @@ class _Server(web.Server):
 def _listen_error(error: OSError, host: str, port: int) -> CannotListen:
     where = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return PortBusy(
-            f"port {port} on {host} is in use: stop the program that listens there or choose another port"
-        )
+        return PortBusy(f"port {port} on {host} is in use: stop the program that listens there or choose another port")
     if error.errno == errno.EACCES:
         return CannotListen(f"not allowed to listen on {where}: choose a port above 1023")
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

@@ -1,1 +1,1 @@
-"""Tools for tests, ours and those of users: failpoints, failing children, faulty links. Never imported in production."""
+"""Tools for tests, ours and those of users: failing children, signal logs, stress. Never imported in production."""

@@ -50,9 +50,7 @@ class Failable:
         self._told: anyio.Event | None = None
         self._task: asyncio.Task[object] | None = None
 
-    def spec(
-        self, restart: Restart = "permanent", *, soft: bool = True, stop_timeout: float = 5.0
-    ) -> ChildSpec:
+    def spec(self, restart: Restart = "permanent", *, soft: bool = True, stop_timeout: float = 5.0) -> ChildSpec:
         """Its spec; `soft=False` leaves it without a soft stop."""
         stop = self.stop if soft else None
         return ChildSpec(name=self.name, run=self.run, restart=restart, stop=stop, stop_timeout=stop_timeout)

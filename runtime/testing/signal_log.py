@@ -42,6 +42,4 @@ class SignalLog:
                 await self._changed.wait()
             return found[count - 1]
         seen = "\n  ".join(str(signal) for signal in self.signals)
-        raise AssertionError(
-            f"no {kind.__name__} number {count} with {fields} within {within} s; seen:\n  {seen}"
-        )
+        raise AssertionError(f"no {kind.__name__} number {count} with {fields} within {within} s; seen:\n  {seen}")

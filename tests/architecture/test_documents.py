@@ -101,8 +101,7 @@ def is_known_metric(text: str) -> bool:
     name = text.partition("{")[0]
     names = {spec.name for spec in table}
     return any(
-        name in {known, f"{known}_total", f"{known}_bucket", f"{known}_count", f"{known}_sum"}
-        for known in names
+        name in {known, f"{known}_total", f"{known}_bucket", f"{known}_count", f"{known}_sum"} for known in names
     )
 
 
@@ -178,9 +177,7 @@ def python_examples() -> list[tuple[str, str]]:
 
 def test_every_python_example_runs() -> None:
     for path, code in python_examples():
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{path}:\n{code}\n{done.stderr}"
 
 
@@ -206,9 +203,7 @@ def test_what_runs_the_commands_of_the_readme_is_there() -> None:
             functions = {getattr(node, "name", "") for node in ast.walk(ast.parse(text))}
             assert name in functions, f"{place} does not exist, so nothing runs `{command}`"
         else:
-            assert command in {without_prompt(line) for line in text.splitlines()}, (
-                f"{path} does not run `{command}`"
-            )
+            assert command in {without_prompt(line) for line in text.splitlines()}, f"{path} does not run `{command}`"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,7 @@ def test_every_exported_name_exists() -> None:
         if module.name.endswith("__main__"):
             continue
         loaded = importlib.import_module(module.name)
-        missing += [
-            f"{module.name}.{name}" for name in getattr(loaded, "__all__", ()) if not hasattr(loaded, name)
-        ]
+        missing += [f"{module.name}.{name}" for name in getattr(loaded, "__all__", ()) if not hasattr(loaded, name)]
     assert not missing
 
 
@@ -23,7 +21,6 @@ def test_every_package_opens_with_a_paragraph_about_itself() -> None:
     silent = [
         module.path
         for module in modules()
-        if module.path.endswith("__init__.py")
-        and not (importlib.import_module(module.name).__doc__ or "").strip()
+        if module.path.endswith("__init__.py") and not (importlib.import_module(module.name).__doc__ or "").strip()
     ]
     assert not silent, f"its purpose, who owns its state, what it must never do: {silent}"

@@ -45,15 +45,11 @@ def test_the_runtime_has_no_word_of_insurance() -> None:
     assert not found, f"an engine that knows what it carries carries only that: {found}"
 
 
-@pytest.mark.parametrize(
-    "text", ["claimId", "the_claim_id", "ClaimSubmitted", "CLAIM-1", "# a policy's insurer"]
-)
+@pytest.mark.parametrize("text", ["claimId", "the_claim_id", "ClaimSubmitted", "CLAIM-1", "# a policy's insurer"])
 def test_a_word_of_insurance_is_seen_in_any_spelling(text: str) -> None:
     assert insurance_words(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["claimstream_backlog", "XAUTOCLAIM", "maxmemory-policy", "work was claimed"]
-)
+@pytest.mark.parametrize("text", ["claimstream_backlog", "XAUTOCLAIM", "maxmemory-policy", "work was claimed"])
 def test_words_that_only_look_like_it_pass(text: str) -> None:
     assert not insurance_words(text)

@@ -67,7 +67,8 @@ FORBIDDEN = [
 
 ROOMS = ("runtime.supervision", "runtime.store", "runtime.serving", "runtime.cluster")
 JOINERS = (
-    "runtime", "runtime.host", "runtime.host_options", "runtime.floor", "runtime.plan", "runtime.sampler", "runtime.fleet", "runtime.testing",
+    "runtime", "runtime.host", "runtime.host_options", "runtime.floor", "runtime.plan", "runtime.sampler",
+    "runtime.fleet", "runtime.testing",
 )  # fmt: skip
 
 FILLS_THE_OPTIONS = ("config", "workers.bootstrap", "workers.cli")
@@ -83,13 +84,7 @@ def breaches(module: Module, forbidden: tuple[str, ...]) -> list[str]:
 
 def short(value: object) -> str:
     """The id of a case: who, the first that it never imports."""
-    return (
-        value
-        if isinstance(value, str) and " " not in value
-        else value[0]
-        if isinstance(value, tuple)
-        else "-"
-    )
+    return value if isinstance(value, str) and " " not in value else value[0] if isinstance(value, tuple) else "-"
 
 
 @pytest.mark.parametrize(("who", "forbidden", "why"), FORBIDDEN, ids=short)

@@ -71,12 +71,8 @@ def test_the_locks_agree_on_every_version() -> None:
 
 def test_every_declared_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    named = [
-        dependency.partition(">=")[0].partition("[")[0] for dependency in project["project"]["dependencies"]
-    ]
-    dev = [
-        entry.partition(">=")[0] for entry in project["dependency-groups"]["dev"] if isinstance(entry, str)
-    ]
+    named = [dependency.partition(">=")[0].partition("[")[0] for dependency in project["project"]["dependencies"]]
+    dev = [entry.partition(">=")[0] for entry in project["dependency-groups"]["dev"] if isinstance(entry, str)]
     assert set(named) <= set(pinned("requirements.lock")), "run `make lock`"
     assert set(dev) <= set(pinned("requirements-dev.lock")), "run `make lock`"
 

@@ -69,9 +69,7 @@ def test_nothing_writes_to_the_store_but_the_functions_of_the_library() -> None:
 
 
 def test_every_exception_is_still_needed() -> None:
-    there = {
-        (module.name, name) for module in modules("runtime", "workers") for name, _ in direct_writes(module)
-    }
+    there = {(module.name, name) for module in modules("runtime", "workers") for name, _ in direct_writes(module)}
     assert set(ALLOWED) <= there
 
 
@@ -84,9 +82,7 @@ def test_entries_are_acknowledged_in_lua_only() -> None:
         and isinstance(node.value, str | bytes)
         and str(node.value).strip("b'").upper() == "XACK"
     ]
-    assert not python, (
-        f"acknowledged without moving the position: done twice after a crash, or never: {python}"
-    )
+    assert not python, f"acknowledged without moving the position: done twice after a crash, or never: {python}"
 
 
 def test_the_library_does_acknowledge() -> None:

@@ -9,9 +9,7 @@ import pytest
 from tests.support.source_tree import text_files
 
 # Put together from halves, so that this file does not find itself.
-MACHINE_PATHS = [
-    r"(?<![\w.*])/" + folder for folder in ("work/", "root/", "home/[a-z]", "Users/[A-Za-z]", "opt/[a-z]")
-]
+MACHINE_PATHS = [r"(?<![\w.*])/" + folder for folder in ("work/", "root/", "home/[a-z]", "Users/[A-Za-z]", "opt/[a-z]")]
 REGISTRY_HOSTS = [
     first + r"\." + second
     for first, second in [

@@ -158,9 +158,7 @@ def test_a_secret_of_the_wrong_kind_is_refused_without_being_shown(tmp_path: Pat
         ('[log]\npartitions = "4"\n', "log.partitions is '4' ("),
     ],
 )
-def test_a_wrong_file_is_answered_with_its_name_and_the_key(
-    tmp_path: Path, text: str, complaint: str
-) -> None:
+def test_a_wrong_file_is_answered_with_its_name_and_the_key(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text)
     told = refusal(CLAIMSTREAM_CONFIG=str(file))
@@ -217,10 +215,7 @@ def test_a_wrong_file_is_answered_with_its_name_and_the_key(
         (
             "CLAIMSTREAM_STORE__OPTIONS__CLIENTS__BLOCKMS",
             "4",
-            (
-                "unknown setting store.options.clients.blockms ({}): "
-                "did you mean store.options.clients.block_ms?"
-            ),
+            ("unknown setting store.options.clients.blockms ({}): did you mean store.options.clients.block_ms?"),
         ),
         (
             "CLAIMSTREAM_LOG__QQQQQQ",

@@ -193,9 +193,7 @@ def test_items_add_up_nothing_is_below_zero_and_no_limit_is_passed(
         if coverage.sub_limit is not None:
             within = sum(line.net.minor for line in result.lines if line.coverage == coverage.code)
             assert within <= coverage.sub_limit.minor
-    assert sum(line.deductible.minor for line in result.lines) <= max(
-        version.deductible.minor - used.deductible, 0
-    )
+    assert sum(line.deductible.minor for line in result.lines) <= max(version.deductible.minor - used.deductible, 0)
     assert (result.decision == "denied") == (net == 0)
     assert result.payable_now.minor == max(net - used.paid, 0)
     if result.decision == "partial":

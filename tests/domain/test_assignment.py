@@ -27,9 +27,7 @@ DAY = date(2015, 2, 2)
 AWAY = (Absence(DAY - timedelta(days=3), DAY + timedelta(days=3)),)
 
 
-def adjuster(
-    number: int, states: str, skill: Tier, load: int, at: str, absences: tuple[Absence, ...] = ()
-) -> Adjuster:
+def adjuster(number: int, states: str, skill: Tier, load: int, at: str, absences: tuple[Absence, ...] = ()) -> Adjuster:
     hour, minute = map(int, at.split(":"))
     return Adjuster(
         adjuster_id=f"ADJ-{number:03d}",
@@ -99,9 +97,7 @@ def test_the_worked_examples_go_to_the_documented_adjuster(
 
 
 def test_a_claim_that_nobody_can_take_is_deferred_with_the_reasons() -> None:
-    away = tuple(
-        replace(a, absences=AWAY) if a.adjuster_id in ("ADJ-003", "ADJ-004") else a for a in ROSTER.adjusters
-    )
+    away = tuple(replace(a, absences=AWAY) if a.adjuster_id in ("ADJ-003", "ADJ-004") else a for a in ROSTER.adjusters)
     found = assign(Roster(8, away), subject("SPECIALIST", 5, "IN"))
     assert isinstance(found, Deferred)
     assert [c.refused_by for c in found.candidates] == [
@@ -121,8 +117,7 @@ def test_the_explanation_says_what_decided() -> None:
         "ADJ-001: load 12/40 is the least of 4 eligible; tie with ADJ-003 broken by the longer wait"
     )
     assert (
-        "household"
-        in assign(ROSTER, subject("COMPLEX", 3, preferences=preferences(household="ADJ-002"))).explanation
+        "household" in assign(ROSTER, subject("COMPLEX", 3, preferences=preferences(household="ADJ-002"))).explanation
     )
 
 
@@ -210,9 +205,7 @@ adjusters = st.builds(
     absences=st.sampled_from(((), AWAY)),
     conflicts=st.sampled_from((frozenset(), frozenset({"CUST-1"}))),
 )
-rosters = st.lists(adjusters, max_size=8, unique_by=lambda a: a.adjuster_id).map(
-    lambda a: Roster(1, tuple(a))
-)
+rosters = st.lists(adjusters, max_size=8, unique_by=lambda a: a.adjuster_id).map(lambda a: Roster(1, tuple(a)))
 ties = st.builds(Preference, st.sampled_from(("same_event", "household", "previous_adjuster")), ids)
 subjects = st.builds(
     Subject,

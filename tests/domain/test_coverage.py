@@ -93,9 +93,7 @@ def test_a_covered_loss_passes_with_the_version_that_was_used() -> None:
         ),
     ],
 )
-def test_each_check_gives_its_own_code(
-    held: Policy | None, facts: LossFacts, outcome: str, code: str
-) -> None:
+def test_each_check_gives_its_own_code(held: Policy | None, facts: LossFacts, outcome: str, code: str) -> None:
     assert outcome_and_codes(held, facts) == (outcome, (code,))
 
 

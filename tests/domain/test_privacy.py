@@ -38,9 +38,7 @@ def paths_of(struct: type[msgspec.Struct]) -> set[str]:
     for field in msgspec.structs.fields(struct):
         nested = [t for t in (hints[field.name], *get_args(hints[field.name])) if is_struct(t)]
         many = "[]" if getattr(hints[field.name], "__origin__", None) in (tuple, list) else ""
-        found |= {f"{field.encode_name}{many}.{path}" for t in nested for path in paths_of(t)} or {
-            field.encode_name
-        }
+        found |= {f"{field.encode_name}{many}.{path}" for t in nested for path in paths_of(t)} or {field.encode_name}
     return found
 
 
@@ -111,9 +109,7 @@ def test_sealing_changes_the_sealed_fields_and_no_other() -> None:
 
 def test_a_struct_is_sealed_like_the_mapping_that_it_is_on_the_wire() -> None:
     note = EVENTS["claim.note.added"](kind="contact", note="called Jane")  # type: ignore[call-arg]
-    sealed = change_sealed(
-        "claim.note.added", "CLM-1", note, lambda path, subject, value: f"{path} {subject}"
-    )
+    sealed = change_sealed("claim.note.added", "CLM-1", note, lambda path, subject, value: f"{path} {subject}")
     assert type(sealed) is type(note)
     assert msgspec.to_builtins(sealed)["note"] == "note claim:CLM-1"
 
@@ -135,9 +131,7 @@ def test_a_sealed_field_that_holds_no_text_is_refused_without_its_value() -> Non
 
 
 def test_a_keyed_field_is_changed_into_its_index() -> None:
-    keyed = change_keyed(
-        "claim.submitted", SUBMITTED, lambda index, value: f"bi:v1:{index.value}{len(value)}"
-    )
+    keyed = change_keyed("claim.submitted", SUBMITTED, lambda index, value: f"bi:v1:{index.value}{len(value)}")
     assert keyed == {**SUBMITTED, "assetKey": "bi:v1:asset9"}
 
 

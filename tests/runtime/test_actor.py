@@ -17,9 +17,7 @@ from tests.support.things import fact
 def batch(*kinds: str) -> Batch:
     """A batch with one fact of each kind."""
     reader = EntryReader("thingId", OpenCodec())
-    rows = [
-        (b"%d-0" % n, [part.encode() for part in fact("T1", n, kind=kind)]) for n, kind in enumerate(kinds, 1)
-    ]
+    rows = [(b"%d-0" % n, [part.encode() for part in fact("T1", n, kind=kind)]) for n, kind in enumerate(kinds, 1)]
     return Batch("things", 0, [reader.read(row) for row in rows])
 
 

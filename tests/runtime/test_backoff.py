@@ -11,9 +11,7 @@ from runtime.backoff import BackoffOptions, ceiling, delay
 OPTIONS = BackoffOptions(first_seconds=0.5, factor=2.0, cap_seconds=4.0)
 
 
-@pytest.mark.parametrize(
-    ("attempt", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 4.0), (100, 4.0)]
-)
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 4.0), (100, 4.0)])
 def test_the_ceiling_doubles_from_the_first_delay_up_to_the_cap(attempt: int, seconds: float) -> None:
     assert ceiling(OPTIONS, attempt) == pytest.approx(seconds)
 

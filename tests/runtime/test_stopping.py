@@ -98,9 +98,7 @@ async def test_after_the_deadline_the_service_is_cancelled_and_the_report_names_
 
 async def test_a_child_cancelled_at_its_own_deadline_is_in_the_report_too() -> None:
     process = _Process()
-    inner = Supervisor(
-        "inner", [Failable("slow", ignores_stop=True).spec(stop_timeout=0.01)], emit=process.emit
-    )
+    inner = Supervisor("inner", [Failable("slow", ignores_stop=True).spec(stop_timeout=0.01)], emit=process.emit)
     process.supervisor.add(ChildSpec(name="inner", run=inner.run, stop=inner.stop))
     report = await process.run_and_signal(signal.SIGTERM)
     assert (report.forced, report.unstopped) == (False, ("inner/slow",))

@@ -67,7 +67,5 @@ def red_flag_facts(row: AutoRow) -> RedFlagFacts:
 
 def adjudicated(row: AutoRow) -> Adjudication:
     """Every item as claimed under the policy's only version, cover aside."""
-    items = [
-        AssessedItem(item.item_id, item.coverage, item.claimed) for item in claimed_items(row.submission)
-    ]
+    items = [AssessedItem(item.item_id, item.coverage, item.claimed) for item in claimed_items(row.submission)]
     return adjudicate(items, row.policy.versions[0])

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 # They speak of what others have made: commands and keys of other systems, columns of a table.
 _QUOTES_OTHERS = ("docs/seed-rows.md", "workers/samples/")
 
-_FENCE = re.compile(
-    r"^(?P<fence>```+|~~~+)[ \t]*(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.M | re.S
-)
+_FENCE = re.compile(r"^(?P<fence>```+|~~~+)[ \t]*(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.M | re.S)
 _INDENTED = re.compile(r"(?:^|\n\n)((?: {4}[^\n]*(?:\n|$))+)")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _SETTING = re.compile(r"[A-Z_][A-Z0-9_]*=\S*")
@@ -55,9 +53,7 @@ class Document(msgspec.Struct, frozen=True):
         """The lines of blocks, and the spans, that call claimstream or make."""
         lines = [line for _, body in self.blocks for line in body.splitlines()]
         spans = [span.text for span in self.spans]
-        return [
-            Mention(self.path, line) for line in map(without_prompt, [*lines, *spans]) if is_command(line)
-        ]
+        return [Mention(self.path, line) for line in map(without_prompt, [*lines, *spans]) if is_command(line)]
 
 
 def without_prompt(line: str) -> str:
@@ -86,9 +82,7 @@ def is_command(line: str) -> bool:
 @functools.cache
 def documents() -> tuple[Document, ...]:
     """Every Markdown file of the project that speaks of the project."""
-    return tuple(
-        Document(path, text) for path, text in text_files(".md") if not path.startswith(_QUOTES_OTHERS)
-    )
+    return tuple(Document(path, text) for path, text in text_files(".md") if not path.startswith(_QUOTES_OTHERS))
 
 
 def targets() -> set[str]:
@@ -110,7 +104,5 @@ def known_literals() -> str:
 
 def _source_texts() -> Iterator[str]:
     for path, text in text_files():
-        if not path.endswith((".md", ".lock", ".csv")) and not path.startswith(
-            ("tests/seeds/rows.toml", "LICENSE")
-        ):
+        if not path.endswith((".md", ".lock", ".csv")) and not path.startswith(("tests/seeds/rows.toml", "LICENSE")):
             yield text

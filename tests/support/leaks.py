@@ -101,9 +101,7 @@ def _environment_of(pid: int) -> list[bytes]:
 
 def _describe_process(pid: int) -> str:
     try:
-        command = (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        )
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         return f"{pid} {command or '(ended, never waited for)'}"
     except OSError:
         return str(pid)
@@ -116,9 +114,7 @@ def keys_without_ttl(client: redis.Redis) -> list[str]:
     for name in names:
         pipeline.ttl(name)
     ttls = pipeline.execute() if names else []
-    return sorted(
-        name.decode(errors="backslashreplace") for name, ttl in zip(names, ttls, strict=True) if ttl == -1
-    )
+    return sorted(name.decode(errors="backslashreplace") for name, ttl in zip(names, ttls, strict=True) if ttl == -1)
 
 
 def matching_any(names: Iterable[str], patterns: Iterable[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """First notices of loss and policies for a whole cluster: a row of the auto set, told again in other words.
 
-    row = auto_row("POL-521585")
-    await Importer(app).portfolio([row])
-    await Importer(app).submissions([told_again(row, "broker", loss_date=...)])
+row = auto_row("POL-521585")
+await Importer(app).portfolio([row])
+await Importer(app).submissions([told_again(row, "broker", loss_date=...)])
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A cluster that pays through a stub bank over real HTTP, and what both of them say afterwards.
 
-    async with paying(address, directory) as house:
-        claim = await house.pending()
-        await house.until_state(claim, State.CLOSED)
-        assert house.paid(claim) == 1
+async with paying(address, directory) as house:
+    claim = await house.pending()
+    await house.until_state(claim, State.CLOSED)
+    assert house.paid(claim) == 1
 """
 
 from __future__ import annotations

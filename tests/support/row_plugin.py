@@ -39,9 +39,7 @@ def is_whole_run(config: pytest.Config) -> bool:
 
 def shown_test(item: pytest.Item) -> ShownTest:
     """What the rows need to know of one collected test; it counts as passed until it says otherwise."""
-    names = tuple(
-        node.name for node in item.listchain() if not isinstance(node, pytest.Session | pytest.Directory)
-    )
+    names = tuple(node.name for node in item.listchain() if not isinstance(node, pytest.Session | pytest.Directory))
     names = (*names[:-1], getattr(item, "originalname", None) or item.name)
     marked = tuple(id_ for mark in item.iter_markers("row") for id_ in mark.args)
     return ShownTest(item.nodeid, names, marked)

@@ -47,9 +47,7 @@ def render(states: Mapping[str, RowState]) -> str:
     """The whole table as Markdown, a section for each letter."""
     parts = [_HEAD, f"**{counts_line(states.values())}**\n"]
     for letter, title in load_rows().seeds.items():
-        parts.append(
-            f"## {letter}. {title}\n\n| id | what | check | state | shown by |\n|---|---|---|---|---|"
-        )
+        parts.append(f"## {letter}. {title}\n\n| id | what | check | state | shown by |\n|---|---|---|---|---|")
         parts.extend(_line(state) for id_, state in states.items() if id_.startswith(letter))
         parts.append("")
     return "\n".join(parts)

@@ -67,18 +67,14 @@ def row_states(rows: Iterable[Row], tests: Iterable[ShownTest]) -> dict[str, Row
     return {id_: known[id_] for id_ in by_id}
 
 
-def _state_of(
-    row: Row, by_id: Mapping[str, Row], tests: tuple[ShownTest, ...], known: dict[str, RowState]
-) -> RowState:
+def _state_of(row: Row, by_id: Mapping[str, Row], tests: tuple[ShownTest, ...], known: dict[str, RowState]) -> RowState:
     if row.id in known:
         return known[row.id]
     known[row.id] = RowState(row, State.NOT_YET)  # a circle of references shows nothing
     explicit = [test for test in tests if test.is_explicit_for(row)]
     found = [[test for test in tests if test.is_found_by(pattern)] for pattern in row.patterns]
     # A test of its own stands for what the check says in words and for the rows that it names.
-    leaned_on = (
-        () if explicit else tuple(_state_of(by_id[id_], by_id, tests, known) for id_ in row.references)
-    )
+    leaned_on = () if explicit else tuple(_state_of(by_id[id_], by_id, tests, known) for id_ in row.references)
 
     folders = {name: [test for test in tests if test.nodeid.startswith(f"{name}/")] for name in row.folders}
 

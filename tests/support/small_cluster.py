@@ -1,9 +1,9 @@
 """The real application with a few real claims on a store of the tests: run to its end, dumped, put back.
 
-    async with small_cluster(address, directory) as cluster:
-        await cluster.submit(12)
-        await cluster.at_rest()
-        report = await verify(cluster.app)
+async with small_cluster(address, directory) as cluster:
+    await cluster.submit(12)
+    await cluster.at_rest()
+    report = await verify(cluster.app)
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ class SmallCluster:
         self.app = app
         self.signals = signals
         self._task = task
-        self._stillness = Stillness(
-            app.store, sorted(seat for seat, actor in plan.seats().items() if not actor.timed)
-        )
+        self._stillness = Stillness(app.store, sorted(seat for seat, actor in plan.seats().items() if not actor.timed))
 
     async def submit(self, claims: int, seed: int = 1) -> list[str]:
         """Policies, customers and first notices of so many claims; their ids."""
@@ -103,9 +101,7 @@ class SmallCluster:
         (claim,) = await self.app.claims.read([claim_id])
         assert claim is not None
         policies = await self.app.policies.find([claim.notice.policy_number])
-        context = Context(
-            now=claim.updated_at, actor=actor, policy=policies.get(claim.notice.policy_number), lookups=2
-        )
+        context = Context(now=claim.updated_at, actor=actor, policy=policies.get(claim.notice.policy_number), lookups=2)
         outcome = decide(claim, what, context)
         assert isinstance(outcome, Accepted), str(outcome)
         cause = f"{claim_id}-{claim.version}-{type(what).__name__}"

@@ -70,9 +70,7 @@ def is_in(module: str, *packages: str) -> bool:
 @functools.cache
 def modules(*packages: str) -> tuple[Module, ...]:
     """Every module of the given top-level folders (all four when none is given), sorted by path."""
-    return tuple(
-        _parse(path) for package in packages or PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
-    )
+    return tuple(_parse(path) for package in packages or PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 
 
 def _parse(path: Path) -> Module:
@@ -86,9 +84,7 @@ def project_files() -> Iterator[Path]:
     """Every file of the project that is not installed, built or cached."""
     for folder, subfolders, names in os.walk(ROOT):
         subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if name not in _NOT_OURS and not name.endswith((".egg-info", "_cache"))
+            name for name in subfolders if name not in _NOT_OURS and not name.endswith((".egg-info", "_cache"))
         )
         yield from (Path(folder, name) for name in sorted(names))
 

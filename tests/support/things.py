@@ -41,17 +41,13 @@ def fact(entity: str, sequence: int, *, kind: str = "thing.happened", data: str 
     )  # fmt: skip
 
 
-def facts(
-    entity: str, version: int, count: int, *effects: Effect, command: str = "", log: str = THINGS.name
-) -> Append:
+def facts(entity: str, version: int, count: int, *effects: Effect, command: str = "", log: str = THINGS.name) -> Append:
     """The wish to append `count` facts behind `version`."""
     events = tuple(fact(entity, version + n) for n in range(1, count + 1))
     return Append(log, entity, version, events, {"last": events[-1][1]} if events else {}, effects, command)
 
 
-async def open_things(
-    client: Redis, *groups: str, spec: LogSpec = THINGS, source: str | None = None
-) -> Things:
+async def open_things(client: Redis, *groups: str, spec: LogSpec = THINGS, source: str | None = None) -> Things:
     """Load the library (or another text of it), make the log and its groups."""
     await functions.load_library(client, source)
     client.set_response_callback("XREADGROUP", _untouched)
@@ -91,9 +87,7 @@ class Things:
         entry_id: bytes = await self.client.execute_command("XADD", self.name, "*", *fields)
         return entry_id.decode()
 
-    async def read(
-        self, group: str, consumer: str = "me", count: int = 500, partition: int = 0
-    ) -> list[Entry]:
+    async def read(self, group: str, consumer: str = "me", count: int = 500, partition: int = 0) -> list[Entry]:
         """What the group has not been given yet; does not block."""
         reply = await self.client.execute_command(
             "XREADGROUP", "GROUP", group, consumer, "COUNT", count, "STREAMS", self.keys.log(partition), ">"

@@ -22,7 +22,6 @@ from runtime.cluster.lease import LeaseOptions
 from runtime.errors import RuntimeFault
 from runtime.fleet import death_with_parent
 from runtime.host import Host
-from runtime.host_options import HostOptions
 from runtime.signals import Bus
 from runtime.stopping import EXIT_GAVE_UP, StopOptions, run_until_stopped
 from runtime.store.clients import StoreAddress
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from runtime.cluster.registry import ProcessCard
     from runtime.entry import Entry
+    from runtime.host_options import HostOptions
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

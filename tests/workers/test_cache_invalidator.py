@@ -63,9 +63,7 @@ async def test_the_hint_names_keys_count_version_and_time() -> None:
     assert said["version"] == said["timestamp"] + 1
 
 
-async def test_a_view_that_is_filled_slowly_is_below_the_floor(
-    store_address: StoreAddress, commands: Redis
-) -> None:
+async def test_a_view_that_is_filled_slowly_is_below_the_floor(store_address: StoreAddress, commands: Redis) -> None:
     async with claim_actor(store_address, lambda keys, _: CacheInvalidator(keys), "cache-invalidators") as one:
         began = int(str(await command(commands, "XADD", "clock", "*", "a", "b"), "ascii").partition("-")[0])
         await command(commands, "DEL", "clock")

@@ -1,4 +1,4 @@
-"""The process manager: what it returns for a batch, without a store; snapshots, policies and payees are given as values."""
+"""The process manager: what it returns for a batch; snapshots, policies and payees are given as values."""
 
 from __future__ import annotations
 
@@ -196,13 +196,15 @@ async def test_an_unknown_policy_is_registered_and_acknowledged_all_the_same() -
 def raw(event_type: str, claim_id: str, data: str, event_id: str = "raw-1") -> Entry:
     fields = {
         "eventType": event_type, "claimId": claim_id, "eventId": event_id,
-        "timestamp": (datetime(2015, 2, 1, tzinfo=UTC) + timedelta(hours=1)).isoformat(), "data": data, "version": "1.0",
+        "timestamp": (datetime(2015, 2, 1, tzinfo=UTC) + timedelta(hours=1)).isoformat(),
+        "data": data, "version": "1.0",
     }  # fmt: skip
     return READER.read((b"77-0", [part.encode() for pair in fields.items() for part in pair]))
 
 
 LAB_CLAIM = (
-    '{"policyId":"POL-521585","customerId":"CUST-521585","amount":2500,"description":"Rear-end collision","type":"auto"}'
+    '{"policyId":"POL-521585","customerId":"CUST-521585","amount":2500,'
+    '"description":"Rear-end collision","type":"auto"}'
 )
 
 

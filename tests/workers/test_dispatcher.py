@@ -146,9 +146,7 @@ async def test_urgent_intents_go_first(store_address: StoreAddress) -> None:
         await box.running.stop()
         reader = EntryReader("claimId", OpenCodec(), sequenced=False)
         rows = [intent("CUST-1"), intent("CUST-2", lane="urgent"), intent("CUST-3")]
-        entries = [
-            reader.read((f"{n}-0".encode(), [part.encode() for part in row])) for n, row in enumerate(rows, 1)
-        ]
+        entries = [reader.read((f"{n}-0".encode(), [part.encode() for part in row])) for n, row in enumerate(rows, 1)]
         batch = Batch(NOTIFICATION_LOG, 0, entries)
         dispatcher = Dispatcher(box.keys, channel, box.reads, box.clock)
         await dispatcher.handle(batch)

@@ -214,9 +214,7 @@ def test_a_wrong_master_key_is_one_clear_error_and_changes_nothing(tmp_path: Pat
     with vault(tmp_path) as keys:
         before = raw(keys.get_or_create(["person:1"])["person:1"])
     other = new_master_key()
-    with pytest.raises(
-        MasterKeyError, match=r"^wrong master key for the key vault .*nothing was changed"
-    ) as told:
+    with pytest.raises(MasterKeyError, match=r"^wrong master key for the key vault .*nothing was changed") as told:
         vault(tmp_path, {"CLAIMSTREAM_MASTER_KEY": other}).open()
     assert other not in str(told.value)
     with vault(tmp_path) as keys:

@@ -107,9 +107,7 @@ async def test_a_referral_to_the_investigators_is_never_told_to_the_claimant() -
     from tests.support.claims import policy, usd
 
     new = policy(effective=date(2015, 1, 9), deductible=usd(2000), limit=usd(100_000))
-    story = Story(policy=new).submit(
-        loss_date=date(2015, 1, 15), claimed=usd(100), injured_count=1, severity="trivial"
-    )
+    story = Story(policy=new).submit(loss_date=date(2015, 1, 15), claimed=usd(100), injured_count=1, severity="trivial")
     assert "siu.referred" in story.types
     referral = [fact for fact in story.facts if fact.type == "claim.siu.referred"]
     told: list[dict[str, Any]] = [msgspec.json.decode(intent["data"]) for intent in await intents_of(referral)]

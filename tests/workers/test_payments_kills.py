@@ -90,9 +90,10 @@ async def test_a_cluster_killed_between_the_call_and_its_record_pays_once_and_bo
     with bank_process(tmp_path / "books.sqlite") as bank:
         env = {"CLAIMSTREAM_BANK__URL": bank.url, "CLAIMSTREAM_BANK__CALL_SECONDS": "60"}
         bank.behave(slow_seconds=60, answer_after=0)
-        async with owned_threads(), small_application(
-            store_address, tmp_path, simulation=False, more={"bank.url": bank.url}
-        ) as app:
+        async with (
+            owned_threads(),
+            small_application(store_address, tmp_path, simulation=False, more={"bank.url": bank.url}) as app,
+        ):
             ids = (await Importer(app).portfolio(rows)).claim_ids
 
             async def claims() -> list[Claim]:
@@ -137,9 +138,10 @@ async def test_a_bank_that_is_killed_and_comes_back_has_paid_nothing_twice(
         port = int(bank.url.rsplit(":", 1)[1])
         env = {"CLAIMSTREAM_BANK__URL": bank.url}
         bank.behave(slow_seconds=30)
-        async with owned_threads(), small_application(
-            store_address, tmp_path, simulation=False, more={"bank.url": bank.url}
-        ) as app:
+        async with (
+            owned_threads(),
+            small_application(store_address, tmp_path, simulation=False, more={"bank.url": bank.url}) as app,
+        ):
             ids = (await Importer(app).portfolio(list(small_claims(CLAIMS)))).claim_ids
             with running_cluster(data_dir=folder, url=url, env=env) as cluster:
                 await until(lambda: bool(bank.orders()), within=20.0, what="the bank carries out an order")

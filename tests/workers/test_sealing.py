@@ -25,9 +25,7 @@ WHEN = "2025-01-15T10:00:00Z"
 CANARY = "Canary Jane Roe, 1 Elm Street"
 PLACE = SealContext("e-1", "claim.submitted", "1.0", "description", "claim:CLM-1")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-REPEATED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+REPEATED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class HandClock:
@@ -93,9 +91,7 @@ def test_parts_of_a_place_cannot_be_shifted_into_each_other(sealer: AesGcmSealer
 
 @REPEATED
 @given(data=st.data())
-def test_any_changed_character_refuses_nonce_ciphertext_and_tag_alike(
-    sealer: AesGcmSealer, data: Any
-) -> None:
+def test_any_changed_character_refuses_nonce_ciphertext_and_tag_alike(sealer: AesGcmSealer, data: Any) -> None:
     sealed = sealer.seal(PLACE, CANARY)
     at = data.draw(st.integers(0, len(sealed) - 1))
     other = data.draw(st.characters().filter(lambda char: char != sealed[at]))
@@ -133,9 +129,7 @@ def test_no_nonce_comes_twice(sealer: AesGcmSealer) -> None:
     assert len(prefixes) == 20_000
 
 
-def test_a_destroyed_key_reads_as_erased_and_seals_nothing_more(
-    sealer: AesGcmSealer, vault: SqliteKeyVault
-) -> None:
+def test_a_destroyed_key_reads_as_erased_and_seals_nothing_more(sealer: AesGcmSealer, vault: SqliteKeyVault) -> None:
     sealed = sealer.seal(PLACE, CANARY)
     vault.destroy(PLACE.subject, when=WHEN)
     sealer.forget(PLACE.subject)
@@ -211,16 +205,12 @@ def test_a_key_fetched_while_it_was_destroyed_is_not_kept(vault: SqliteKeyVault,
     assert own.open(PLACE, sealed) == "[erased]"
 
 
-def test_the_cache_of_keys_is_bounded_and_correct_beyond_its_bound(
-    vault: SqliteKeyVault, clock: HandClock
-) -> None:
+def test_the_cache_of_keys_is_bounded_and_correct_beyond_its_bound(vault: SqliteKeyVault, clock: HandClock) -> None:
     sealer = AesGcmSealer(vault, clock, SealerOptions(cached_keys=3))
     places = [msgspec.structs.replace(PLACE, subject=f"claim:{n}") for n in range(10)]
     sealer.prepare([place.subject for place in places])
     sealed = [sealer.seal(place, str(n)) for n, place in enumerate(places)]
-    assert [sealer.open(place, text) for place, text in zip(places, sealed, strict=True)] == [
-        *map(str, range(10))
-    ]
+    assert [sealer.open(place, text) for place, text in zip(places, sealed, strict=True)] == [*map(str, range(10))]
     assert repr(sealer).endswith("3 keys at hand)")
 
 

@@ -75,9 +75,7 @@ def portfolio(count: int = 1_000, *, seed: int = 1, path: Path = SAMPLE) -> Iter
         copy += 1
 
 
-def _read(
-    line: int, cells: list[str], columns: list[tuple[str, int]], seed: int, copy: int
-) -> AutoRow | BadLine:
+def _read(line: int, cells: list[str], columns: list[tuple[str, int]], seed: int, copy: int) -> AutoRow | BadLine:
     try:
         row = {name: cells[index].strip() for name, index in columns}
     except IndexError:

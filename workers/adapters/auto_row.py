@@ -204,9 +204,7 @@ def _items(row: dict[str, str]) -> tuple[SubmittedItem, ...]:
     amounts = [(coverage, _dollars(row, column)) for coverage, column in _ITEMS]
     asked, stated = sum(amount.minor for _, amount in amounts), _dollars(row, "total_claim_amount")
     if asked != stated.minor:
-        raise ValueError(
-            f"total_claim_amount: {stated} is not the sum of the items ({Money(asked, CURRENCY)})"
-        )
+        raise ValueError(f"total_claim_amount: {stated} is not the sum of the items ({Money(asked, CURRENCY)})")
     if asked == 0:
         raise ValueError("total_claim_amount: nothing is claimed")
     return tuple(

@@ -132,9 +132,7 @@ class HttpBank:
             async with self._opened().request(method, self._base + path, **more) as answer:
                 if answer.status == 429 or answer.status >= 500:
                     after = answer.headers.get("Retry-After", "")
-                    raise _Broken(
-                        f"the bank answers {answer.status}", float(after) if after.isdecimal() else None
-                    )
+                    raise _Broken(f"the bank answers {answer.status}", float(after) if after.isdecimal() else None)
                 return answer.status, await _limited(answer)
         except TimeoutError as problem:
             raise _Broken(f"no answer of the bank within {self._options.call_seconds:g} s") from problem

@@ -98,9 +98,7 @@ class SqliteKeyVault:
         with self._lock, blamed(self._options.path):
             connection = self._open_connection()
             return {
-                subject: key
-                for chunk in _chunks(subjects, 10_000)
-                for subject, key in self._read(connection, chunk)
+                subject: key for chunk in _chunks(subjects, 10_000) for subject, key in self._read(connection, chunk)
             }
 
     def destroy(self, subject: str, *, when: str) -> Destruction:
@@ -202,9 +200,7 @@ class SqliteKeyVault:
             raise
         connection.execute("COMMIT")
 
-    def _read(
-        self, connection: sqlite3.Connection, subjects: Collection[str]
-    ) -> Iterator[tuple[str, DataKey | None]]:
+    def _read(self, connection: sqlite3.Connection, subjects: Collection[str]) -> Iterator[tuple[str, DataKey | None]]:
         # Bound one by one: SQLite's JSON functions cut a text at a NUL; ids may come from outside.
         marks = ",".join("?" * len(subjects))
         rows = connection.execute(
@@ -225,10 +221,7 @@ class SqliteKeyVault:
                 made = {subject: secrets.token_bytes(32) for subject in subjects}
                 connection.executemany(
                     "INSERT INTO data_keys VALUES (?, ?, ?, NULL) ON CONFLICT (subject) DO NOTHING",
-                    [
-                        (subject, self._masters.wrap(subject, raw, version), version)
-                        for subject, raw in made.items()
-                    ],
+                    [(subject, self._masters.wrap(subject, raw, version), version) for subject, raw in made.items()],
                 )
                 # Another process may have been first: what is stored is the key, not what we made.
                 return dict(self._read(connection, subjects))
@@ -237,8 +230,7 @@ class SqliteKeyVault:
         with self._writing(connection):
             version = self._masters.current_version(connection)
             rows = connection.execute(
-                "SELECT subject, wrapped, master_version FROM data_keys"
-                " WHERE master_version BETWEEN 1 AND ? LIMIT ?",
+                "SELECT subject, wrapped, master_version FROM data_keys WHERE master_version BETWEEN 1 AND ? LIMIT ?",
                 (version - 1, self._options.bulk),
             ).fetchall()
             connection.executemany(

@@ -82,9 +82,7 @@ class MasterKeys:
     def unwrap(self, subject: str, wrapped: bytes, version: int) -> bytes:
         """Return the raw key. KeyVaultDamaged: the row was altered; MasterKeyError: we lack the key."""
         try:
-            return self._cipher(version).decrypt(
-                wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _context(subject)
-            )
+            return self._cipher(version).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _context(subject))
         except (InvalidTag, ValueError):
             raise KeyVaultDamaged(
                 f"the key of {subject} in {self._path} was changed; restore the vault from its backup"

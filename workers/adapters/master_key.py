@@ -65,9 +65,7 @@ def parse_master_keys(text: str, where: str) -> tuple[MasterKey, ...]:
     return keys
 
 
-def load_master_keys(
-    path: Path, *, environment: Mapping[str, str], may_create: bool
-) -> tuple[MasterKey, ...]:
+def load_master_keys(path: Path, *, environment: Mapping[str, str], may_create: bool) -> tuple[MasterKey, ...]:
     """Return the master keys: from CLAIMSTREAM_MASTER_KEY when it is set, else from the file.
 
     `may_create`: make the file (0600) when it is not there; never allowed beside a vault that already exists.

@@ -192,9 +192,7 @@ class LogFileChannel:
             self._forget()
         if self._file is None:
             self._learn_from_rotated()
-            self._file = os.open(
-                self._options.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-            )
+            self._file = os.open(self._options.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self._read_to = 0
         size = os.fstat(self._file).st_size
         if size < self._read_to:

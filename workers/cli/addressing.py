@@ -109,7 +109,6 @@ def away(problem: BaseException, address: StoreAddress, exit_code: int) -> Probl
             exit_code,
         )
     return Problem(
-        f"the store at {where} cannot be used: {said}; start it, or name another (--redis-url, REDIS_HOST, "
-        "REDIS_PORT)",
+        f"the store at {where} cannot be used: {said}; start it, or name another (--redis-url, REDIS_HOST, REDIS_PORT)",
         exit_code,
     )

@@ -82,9 +82,7 @@ def root(
     redis_url: Annotated[
         str | None, typer.Option(help="The store: redis://, rediss:// or unix://; else settings decide.")
     ] = None,
-    data_dir: Annotated[
-        str | None, typer.Option(help="Data directory of the store that comes along.")
-    ] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Data directory of the store that comes along.")] = None,
     profile: Annotated[str | None, typer.Option(help="local, test or production.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what was asked for.")] = False,

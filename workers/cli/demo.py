@@ -96,9 +96,7 @@ async def _stopped_by_signals() -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _store(
-    given: Given, settings: Settings
-) -> AsyncIterator[tuple[StoreAddress, EmbeddedServer | None]]:
+async def _store(given: Given, settings: Settings) -> AsyncIterator[tuple[StoreAddress, EmbeddedServer | None]]:
     """The store of the demo: the configured one, else an embedded one on a unix socket."""
     from runtime.embedded.server import running_server
     from runtime.store.address import StoreAddress
@@ -126,6 +124,7 @@ async def _on_store(
     *,
     stay: bool,
 ) -> DemoReport:
+    from runtime import collector
     from runtime.embedded.keeper import Keeper
     from runtime.host import Host
     from runtime.supervision import ChildSpec
@@ -144,9 +143,8 @@ async def _on_store(
             keeper = Keeper(server, lambda line: note(given, line))
             keepers.append(ChildSpec(name="store keeper", run=keeper.run, stop=keeper.stop))
         options = _host_options(settings)
-        host = Host(
-            app.store, plan, process_card(), options=options, bus=bus, clock=app.clock, keepers=keepers
-        )
+        host = Host(app.store, plan, process_card(), options=options, bus=bus, clock=app.clock, keepers=keepers)
+        collector.calm()
         async with _running(host):
             with watcher_for(given) as watcher:
                 report = await Demonstration(app, plan, timing, watcher).run(claims, seed)
@@ -178,9 +176,7 @@ async def _running(host: Host) -> AsyncIterator[None]:
     block = asyncio.current_task()
     assert block is not None
     cluster = asyncio.create_task(host.run(), name="cluster")
-    cluster.add_done_callback(
-        lambda ended: block.cancel() if not ended.cancelled() and ended.exception() else None
-    )
+    cluster.add_done_callback(lambda ended: block.cancel() if not ended.cancelled() and ended.exception() else None)
     try:
         yield
     except asyncio.CancelledError:

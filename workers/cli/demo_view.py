@@ -126,10 +126,7 @@ def _tables(report: DemoReport) -> RenderableType:
     )
     odd = table(
         ("policy", "what the row holds", "ended", "paid out of it", "codes"),
-        [
-            (row.policy, row.expected, row.outcome or row.state, row.net, " ".join(row.codes))
-            for row in report.odd_rows
-        ],
+        [(row.policy, row.expected, row.outcome or row.state, row.net, " ".join(row.codes)) for row in report.odd_rows],
         right=("paid out of it",),
     )
     events = table(

@@ -60,16 +60,10 @@ def _hold(ctx: typer.Context, log: str, partition: int, reason: str, *, halting:
             if log not in logs:
                 raise Problem(f"there is no log {log!r} in the store; there are: {', '.join(logs) or 'none'}")
             if partition >= logs[log].partitions:
-                raise Problem(
-                    f"{log} has {logs[log].partitions} partitions, numbered from 0: not {partition}"
-                )
+                raise Problem(f"{log} has {logs[log].partitions} partitions, numbered from 0: not {partition}")
             keys = Keyspace(logs[log])
             names = [keys.state(partition), keys.operations(partition)]
-            names += [
-                keys.position(group, partition)
-                for group, _, timed in await groups_of(reads, keys)
-                if not timed
-            ]
+            names += [keys.position(group, partition) for group, _, timed in await groups_of(reads, keys) if not timed]
             args = [who, reason, ""] if halting else [who, "", reason]
             reply = await functions.call(client, functions.HALT, names, args)
             return str(reply[1].decode())

@@ -89,9 +89,7 @@ def _told(address: StoreAddress, seen: ClusterView, recent: list[Recent]) -> dic
     return {"address": place(address), **msgspec.to_builtins(seen), "recent": recent}
 
 
-def _picture(
-    address: StoreAddress, seen: ClusterView, recent: list[Recent], rate: float | None
-) -> RenderableType:
+def _picture(address: StoreAddress, seen: ClusterView, recent: list[Recent], rate: float | None) -> RenderableType:
     from rich.console import Group
 
     from workers.cli.views import by_group

@@ -46,9 +46,7 @@ async def open_letters(client: Redis, specs: Iterable[LogSpec]) -> Letters:
     for spec in await stored_specs(reads, specs):
         keys = Keyspace(spec)
         letters = DeadLetters(client, reads, keys)
-        drawers += [
-            (spec.name, group, letters) for group, _, timed in await groups_of(reads, keys) if not timed
-        ]
+        drawers += [(spec.name, group, letters) for group, _, timed in await groups_of(reads, keys) if not timed]
     return Letters(drawers)
 
 
@@ -61,11 +59,7 @@ class Letters:
 
     async def all(self) -> list[Letter]:
         """Every dead letter, oldest first within each group and partition."""
-        return [
-            _letter(log, found)
-            for log, group, letters in self._drawers
-            for found in await letters.listed(group)
-        ]
+        return [_letter(log, found) for log, group, letters in self._drawers for found in await letters.listed(group)]
 
     async def one(self, ident: str) -> Letter:
         """The letter with this id, or with this stream id when only one has it. Raises `Problem`."""

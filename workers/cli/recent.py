@@ -37,9 +37,7 @@ async def recent_events(client: Redis, specs: Iterable[LogSpec], count: int) -> 
     for spec in await stored_specs(reads, [spec for spec in specs if spec.name == CLAIM_LOG]):
         keys = Keyspace(spec)
         for partition in range(spec.partitions):
-            entries = (
-                await reads.one("XREVRANGE", keys.log(partition), "+", "-", "COUNT", count) if count else []
-            )
+            entries = await reads.one("XREVRANGE", keys.log(partition), "+", "-", "COUNT", count) if count else []
             found += [_recent(entry_id, fields, spec.entity_field) for entry_id, fields in entries]
     return sorted(found, key=lambda one: _order(one.id), reverse=True)[:count]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runtime import collector
 from runtime.host import Host
 from runtime.signals import Bus
 from runtime.stopping import run_until_stopped
@@ -110,6 +111,7 @@ class _Process:
                 services=self._services(),
             )
             if not self._stopped:
+                collector.calm()
                 await host.run(self._ready)
         finally:
             await app.close()

@@ -55,9 +55,7 @@ async def stored_specs(reads: Reads, specs: Iterable[LogSpec]) -> list[LogSpec]:
             one = LogSpec(spec.name, spec.entity, spec.entity_field, 1, tagged, spec.sequenced)
             stored = await reads.one("HGET", Keyspace(one).state(0), "partitions")
             if stored is not None:
-                found.append(
-                    LogSpec(spec.name, spec.entity, spec.entity_field, int(stored), tagged, spec.sequenced)
-                )
+                found.append(LogSpec(spec.name, spec.entity, spec.entity_field, int(stored), tagged, spec.sequenced))
                 break
     return found
 
@@ -98,9 +96,7 @@ async def _store(client: Redis) -> StoreView:
 
 async def _processes(reads: Reads, lease: LeaseOptions, now: float) -> list[ProcessView]:
     """The registered processes; one that misses its heartbeats is idle until it is taken off the list."""
-    expiries, cards = await reads.many(
-        [("ZRANGE", PROCESSES, 0, -1, "WITHSCORES"), ("HGETALL", PROCESS_DESCRIPTIONS)]
-    )
+    expiries, cards = await reads.many([("ZRANGE", PROCESSES, 0, -1, "WITHSCORES"), ("HGETALL", PROCESS_DESCRIPTIONS)])
     described = _pairs(cards)
     found: list[ProcessView] = []
     for incarnation, expiry in _scored(expiries):

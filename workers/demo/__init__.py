@@ -1,4 +1,4 @@
-"""The demonstration: a thousand claims run to their end by the real cluster, in simulated time, and every guarantee checked.
+"""The demonstration: a thousand claims run to their end by the real cluster, and every guarantee is checked.
 
-Owner of the simulated clock. It performs no step of a claim itself: adjusters and bank are played by the simulator actor.
+Owner of the simulated clock. It performs no step of a claim: adjusters and bank are played by the simulator actor.
 """

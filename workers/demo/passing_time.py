@@ -32,4 +32,3 @@ async def pass_on(app: Application, timing: SimulatedTiming) -> bool:
         return False
     timing.advance(due + STRIDE)
     return True
-

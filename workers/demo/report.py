@@ -9,13 +9,13 @@ import msgspec
 
 from domain.money import Money
 from domain.transitions import RESTING
+from workers.demo.stillness import GroupStanding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from domain.claim_record import Claim
     from workers.application import Application
-    from workers.demo.stillness import GroupStanding
 
 ODD_ROWS: Mapping[str, str] = {
     "POL-521585": "pays 70,610.00; above an Adjuster II",

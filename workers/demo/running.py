@@ -17,7 +17,7 @@ from workers.adapters.auto_portfolio import portfolio
 from workers.demo.passing_time import pass_on
 from workers.demo.report import DemoReport, claims_of, event_counts, odd_rows, statuses
 from workers.demo.stillness import Stillness
-from workers.importing import Importer, Imported, batches
+from workers.importing import Imported, Importer, batches
 from workers.verifying import verify
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Watcher(Protocol):
 class Demonstration:
     """One run over one application whose timing is simulated."""
 
-    def __init__(
-        self, app: Application, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher
-    ) -> None:
+    def __init__(self, app: Application, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher) -> None:
         """The cluster runs already, in this process or another; `timing` is the one that its actors use."""
         self._app = app
         self._timing = timing

@@ -54,6 +54,7 @@ class StubBank:
 
     def application(self) -> web.Application:
         """The routes."""
+
         @web.middleware
         async def checked(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 class ChainCheck:
     """The chain of one partition."""
 
-    def __init__(
-        self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, checkpoint_every: int
-    ) -> None:
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, checkpoint_every: int) -> None:
         """`checkpoint_every`: what the auditor was told."""
         self._reads = reads
         self._keys = keys

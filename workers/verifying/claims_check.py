@@ -172,9 +172,7 @@ class ClaimsCheck:
         rows = await self._reads.one("ZRANGE", self._keys.timers, 0, -1, "WITHSCORES")
         stored = {member: int(float(score)) for member, score in scored(rows)}
         for member in self._timers.keys() | stored.keys():
-            found.same(
-                f"timer {member.decode(errors='replace')}", self._timers.get(member), stored.get(member)
-            )
+            found.same(f"timer {member.decode(errors='replace')}", self._timers.get(member), stored.get(member))
 
 
 def scored(rows: Any) -> list[tuple[bytes, Any]]:

@@ -58,9 +58,7 @@ async def verify(
 class Verification:
     """One verification of one store."""
 
-    def __init__(
-        self, store: OpenStore, progress: Callable[[Progress], None] | None, checkpoint_every: int
-    ) -> None:
+    def __init__(self, store: OpenStore, progress: Callable[[Progress], None] | None, checkpoint_every: int) -> None:
         """`progress` is called once per page."""
         self._store = store
         self._reads = store.reads

@@ -101,6 +101,4 @@ class _Export:
 
 
 def _checkpoint(partition: int, named: dict[bytes, bytes]) -> CheckpointLine:
-    return CheckpointLine(
-        partition, int(named[b"count"]), named[b"id"].decode(), named[b"head"].decode()
-    )
+    return CheckpointLine(partition, int(named[b"count"]), named[b"id"].decode(), named[b"head"].decode())

@@ -47,8 +47,6 @@ class FloorsCheck:
     async def finish(self) -> None:
         """Compare those that are still there."""
         names = list(self._floors)
-        for name, stored in zip(
-            names, await self._reads.many([("GET", name) for name in names]), strict=True
-        ):
+        for name, stored in zip(names, await self._reads.many([("GET", name) for name in names]), strict=True):
             if stored is not None:
                 self._found.same(name, str(self._floors[name]).encode(), stored)

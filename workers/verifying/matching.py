@@ -23,9 +23,7 @@ AHEAD = 1000
 class StreamMatch:
     """One stream; entries are known by the value of their field `identity`."""
 
-    def __init__(
-        self, name: str, identity: bytes, stored: AsyncIterator[list[RawEntry]], found: Checked
-    ) -> None:
+    def __init__(self, name: str, identity: bytes, stored: AsyncIterator[list[RawEntry]], found: Checked) -> None:
         """`stored` gives the pages of the stream."""
         self._name = name
         self._identity = identity

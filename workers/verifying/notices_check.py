@@ -55,10 +55,7 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
     counts = dict.fromkeys((keys.outbox_outcomes, keys.outbox_waiting, keys.outbox_attempts), 0)
     seen_twice = 0
     async for rows in pages(reads, place.name):
-        taken = [
-            row for row in rows if ordered(row[0]) <= standing.position and row[0].decode() not in
-            standing.parked
-        ]
+        taken = [row for row in rows if ordered(row[0]) <= standing.position and row[0].decode() not in standing.parked]
         identities = list(dict.fromkeys(_identity(fields) for _, fields in taken))
         seen_twice += len(taken) - len(identities)
         if not identities:
@@ -75,8 +72,7 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
                 found.right()
     for key, count in counts.items():
         await _check_surplus(reads, key, count, findings)
-    found.same(keys.outbox_retries, counts[keys.outbox_waiting], await reads.one("ZCARD",
-    keys.outbox_retries))
+    found.same(keys.outbox_retries, counts[keys.outbox_waiting], await reads.one("ZCARD", keys.outbox_retries))
 
 
 def _identity(fields: Sequence[bytes]) -> bytes:
@@ -108,5 +104,3 @@ async def _check_surplus(reads: Reads, key: str, count: int, findings: Findings)
     there = await reads.one("HLEN", key)
     if there > count:
         findings["dispatch"].wrong(f"{key}: {there - count} records of intents that are not in the outbox")
-
-

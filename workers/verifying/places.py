@@ -83,8 +83,7 @@ async def stand(client: Redis, reads: Reads, keyspace: Keyspace, partition: int)
             continue
         seen = await look(client, keyspace, group, partition)
         parked = [
-            _named(fields)[b"originId"].decode()
-            async for _, fields in reads.stream(keyspace.parked(group, partition))
+            _named(fields)[b"originId"].decode() async for _, fields in reads.stream(keyspace.parked(group, partition))
         ]
         groups[group] = Standing(seen, ordered(seen.position), frozenset(parked))
     return Place(keyspace, partition, groups)

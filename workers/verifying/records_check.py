@@ -76,9 +76,7 @@ async def check_records(reads: Reads, place: Place, reader: EntryReader, finding
     return count
 
 
-async def _compare(
-    reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings
-) -> None:
+async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings) -> None:
     keys = place.keyspace
     questions: list[tuple[str | int | bytes, ...]] = []
     for name in records:

@@ -107,9 +107,7 @@ class Producer:
         fields = self._junk()
         entry = await self.cluster.client.xadd(log, fields)
         claim_id = fields.get("claimId", "")
-        self.sent.append(
-            Sent(log, entry.decode(), claim_id if isinstance(claim_id, str) else "", "", "", good=False)
-        )
+        self.sent.append(Sent(log, entry.decode(), claim_id if isinstance(claim_id, str) else "", "", "", good=False))
 
     def _junk(self) -> Fields:
         some = self.chance.randbytes(self.chance.randrange(1, 400))

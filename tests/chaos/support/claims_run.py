@@ -1,10 +1,10 @@
 """A store and real `claimstream run` processes on it, for the tests that do harm to them.
 
-    async with claims_cluster(tmp_path, partitions=4) as cluster:
-        await cluster.birth()
-        ...
-        await cluster.at_rest()
-        assert cluster.verdict()["ok"]
+async with claims_cluster(tmp_path, partitions=4) as cluster:
+    await cluster.birth()
+    ...
+    await cluster.at_rest()
+    assert cluster.verdict()["ok"]
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ class Guarded:
     def __init__(self, folder: str) -> None:
         self.socket_path = f"{folder}/s"
         self.lock = os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR)
-        words = arguments(
-            EmbeddedOptions(), binary=locate().path, data_dir=folder, socket_path=self.socket_path
-        )
+        words = arguments(EmbeddedOptions(), binary=locate().path, data_dir=folder, socket_path=self.socket_path)
         self.process = ServerProcess.start(
             words, log=Path(folder, "log"), keep_open=self.lock, stop_seconds=0.5, guarded=True
         )

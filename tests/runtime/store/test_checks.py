@@ -69,8 +69,7 @@ async def test_looking_changes_nothing(commands: Redis) -> None:
     assert before[1]["rdb_changes_since_last_save"] == after[1]["rdb_changes_since_last_save"]
     asked = {name for name in after[0] if before[0].get(name, {}).get("calls") != after[0][name]["calls"]}
     assert asked <= {
-        f"cmdstat_{name}"
-        for name in ("info", "time", "acl|whoami", "acl|dryrun", "config|get", "function|list")
+        f"cmdstat_{name}" for name in ("info", "time", "acl|whoami", "acl|dryrun", "config|get", "function|list")
     }
 
 
@@ -142,9 +141,7 @@ async def test_functions_that_are_not_loaded_are_named_and_loaded_ones_are_seen(
 async def test_a_user_without_a_needed_right_is_refused_by_name() -> None:
     async with running_server() as server:
         admin = open_commands(StoreAddress.parse(server.url), max_connections=1)
-        await command(
-            admin, "ACL", "SETUSER", "actor", "on", ">pw", "~*", "+@all", "-fcall", "-client|unblock"
-        )
+        await command(admin, "ACL", "SETUSER", "actor", "on", ">pw", "~*", "+@all", "-fcall", "-client|unblock")
         await admin.aclose()
         address = StoreAddress(socket_path=server.store.socket_path, username="actor", password=Secret("pw"))
         client = open_commands(address, max_connections=1)
@@ -235,14 +232,10 @@ def test_a_cluster_is_fit_when_key_names_carry_a_tag() -> None:
 
 
 def test_fsync_that_pauses_during_a_rewrite_is_told() -> None:
-    rewriting = msgspec.structs.replace(
-        facts(), config={"appendfsync": "always", "no-appendfsync-on-rewrite": "yes"}
-    )
+    rewriting = msgspec.structs.replace(facts(), config={"appendfsync": "always", "no-appendfsync-on-rewrite": "yes"})
     assert "while a rewrite runs" in named(judge(rewriting, StoreExpectations()), "fsync").seen
 
 
 def test_findings_are_lines_for_people() -> None:
-    found = list(
-        lines([Finding("memory", "warn", "no limit", "set maxmemory"), Finding("role", "ok", "master")])
-    )
+    found = list(lines([Finding("memory", "warn", "no limit", "set maxmemory"), Finding("role", "ok", "master")]))
     assert found == ["warn memory: no limit -> set maxmemory", "ok   role: master"]

@@ -125,9 +125,7 @@ async def test_a_read_gives_the_untouched_reply_and_none_when_there_is_nothing(
         await reader.aclose()
 
 
-async def test_a_blocked_read_is_ended_by_client_unblock(
-    store_address: StoreAddress, commands: Redis
-) -> None:
+async def test_a_blocked_read_is_ended_by_client_unblock(store_address: StoreAddress, commands: Redis) -> None:
     await commands.xgroup_create("log", "g", "0", mkstream=True)
     reader = open_reader(store_address, block_ms=20_000, client_name="cs:g:0:x")
     try:
@@ -228,9 +226,7 @@ async def test_a_killed_connection_fails_once_and_is_never_tried_again_by_itself
 
 
 async def is_blocked(commands: Redis, client_id: int) -> bool:
-    return any(
-        client["id"] == str(client_id) and "b" in client["flags"] for client in await commands.client_list()
-    )
+    return any(client["id"] == str(client_id) and "b" in client["flags"] for client in await commands.client_list())
 
 
 async def test_a_server_that_hangs_gives_one_timeout_and_one_effect() -> None:
@@ -252,9 +248,7 @@ async def test_a_server_that_hangs_gives_one_timeout_and_one_effect() -> None:
 
 async def test_a_blocked_read_may_take_its_block_and_a_dead_socket_ends_it_soon_after() -> None:
     async with running_server() as server:
-        reader = open_reader(
-            StoreAddress.parse(server.url), block_ms=200, client_name="r", read_margin_seconds=0.2
-        )
+        reader = open_reader(StoreAddress.parse(server.url), block_ms=200, client_name="r", read_margin_seconds=0.2)
         try:
             await reader.xgroup_create("log", "g", "0", mkstream=True)
             assert await reader.xreadgroup("g", "c", {"log": ">"}, block=200) is None

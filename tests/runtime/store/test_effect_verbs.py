@@ -172,18 +172,14 @@ async def test_a_key_of_another_type_is_refused_before_any_write(commands: Redis
 
 
 @pytest.mark.parametrize("effect", EACH, ids=lambda effect: type(effect).__name__)
-async def test_two_kinds_on_one_key_in_one_call_are_refused_before_any_write(
-    commands: Redis, effect: Effect
-) -> None:
+async def test_two_kinds_on_one_key_in_one_call_are_refused_before_any_write(commands: Redis, effect: Effect) -> None:
     """W17: the key is not there yet, the first effect makes it."""
     first = SetAdd("k", ("m",)) if isinstance(effect, (ListPush, ListRemove)) else ListPush("k", ("v",))
     assert "not a" in await refused(commands, first, effect)
 
 
 @pytest.mark.parametrize("effect", EACH, ids=lambda effect: type(effect).__name__)
-async def test_a_removed_key_may_become_another_kind_in_the_same_call(
-    commands: Redis, effect: Effect
-) -> None:
+async def test_a_removed_key_may_become_another_kind_in_the_same_call(commands: Redis, effect: Effect) -> None:
     await commands.set("k", "x")
     await applied(commands, Delete("k"), effect)
 

@@ -144,9 +144,7 @@ async def set_back_a_missing_group_in_a_script(client: Redis) -> None:
         (push_a_missing_script, Fault.FATAL, "NoScriptError: No matching script"),
     ],
 )
-async def test_an_error_of_the_server_is_known_for_what_it_is(
-    provoke: Provoke, fault: Fault, text: str
-) -> None:
+async def test_an_error_of_the_server_is_known_for_what_it_is(provoke: Provoke, fault: Fault, text: str) -> None:
     async with private_store() as client:
         error = await failure(provoke(client))
     assert classify(error) is fault
@@ -205,9 +203,7 @@ async def is_blocked(client: Redis, client_id: int) -> bool:
 async def test_a_spinning_function_makes_the_store_busy_and_that_passes() -> None:
     async with running_server() as server, client_of(server) as client, client_of(server) as other:
         await client.config_set("busy-reply-threshold", 50)
-        await client.function_load(
-            "#!lua name=spin\nredis.register_function('spin', function() while true do end end)"
-        )
+        await client.function_load("#!lua name=spin\nredis.register_function('spin', function() while true do end end)")
         await other.ping()
         spinning = asyncio.ensure_future(client.fcall("spin", 0))
         error = await until(lambda: error_of(other.ping()), what="the server says that it is busy")
@@ -284,8 +280,7 @@ async def test_a_missing_right_is_fatal_also_inside_a_function() -> None:
     async with running_server() as server, client_of(server) as admin:
         await command(admin, "ACL", "SETUSER", "actor", "on", ">pw", "-@all", "+fcall", "+role", "+ping")
         await admin.function_load(
-            "#!lua name=lib\nredis.register_function('put', function(keys) "
-            "return redis.call('SET', keys[1], 1) end)"
+            "#!lua name=lib\nredis.register_function('put', function(keys) return redis.call('SET', keys[1], 1) end)"
         )
         address = StoreAddress(socket_path=server.store.socket_path, username="actor", password=Secret("pw"))
         client = open_commands(address, max_connections=1)

@@ -23,9 +23,7 @@ async def beat(commands: Redis, process: str, ms: int, about: str = "{}") -> lis
 
 async def lease(commands: Redis, process: str, ms: int, **wishes: str) -> list[bytes]:
     """Take or release leases by name; the owners."""
-    return (await functions.call(commands, functions.LEASE, list(wishes), [process, ms, *wishes.values()]))[
-        1:
-    ]
+    return (await functions.call(commands, functions.LEASE, list(wishes), [process, ms, *wishes.values()]))[1:]
 
 
 async def test_a_process_that_beats_is_living_with_its_description(commands: Redis) -> None:

@@ -29,9 +29,7 @@ async def with_parked(commands: Redis, *entities: str) -> tuple[Things, DeadLett
     wanted = [
         effect
         for entry in entries
-        for effect in park_effects(
-            things.keys, G, 0, entry, entry.entity, "broken", 3, WHEN, held=False, now=WHEN
-        )
+        for effect in park_effects(things.keys, G, 0, entry, entry.entity, "broken", 3, WHEN, held=False, now=WHEN)
     ]
     assert isinstance(await things.settle(G, START, entries, *wanted), Settled)
     return things, DeadLetters(commands, Reads(commands), things.keys)

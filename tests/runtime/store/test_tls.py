@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 async def ping(port: int, authority: str, ours: tuple[str, str] | None = None) -> bool:
     cert, key = ours or (None, None)
-    address = StoreAddress(
-        host="127.0.0.1", port=port, tls=True, ca_file=authority, cert_file=cert, key_file=key
-    )
+    address = StoreAddress(host="127.0.0.1", port=port, tls=True, ca_file=authority, cert_file=cert, key_file=key)
     commands = open_commands(address, max_connections=1)
     try:
         return bool(await commands.ping())
@@ -58,9 +56,7 @@ async def test_a_certificate_of_a_stranger_is_fatal_not_a_store_that_is_away(
     assert "certificate verify failed" in describe(error)
 
 
-async def test_a_trusted_certificate_for_another_name_is_fatal(
-    store_server: EmbeddedServer, tmp_path: Path
-) -> None:
+async def test_a_trusted_certificate_for_another_name_is_fatal(store_server: EmbeddedServer, tmp_path: Path) -> None:
     other = write_certificate(tmp_path, "other", "another.example")
     async with tls_door(store_server.store.socket_path, other) as port:
         error = await failure(port, other[0])
@@ -68,9 +64,7 @@ async def test_a_trusted_certificate_for_another_name_is_fatal(
     assert "IP address mismatch" in describe(error)
 
 
-async def test_a_server_below_tls_1_3_is_refused(
-    store_server: EmbeddedServer, trusted: tuple[str, str]
-) -> None:
+async def test_a_server_below_tls_1_3_is_refused(store_server: EmbeddedServer, trusted: tuple[str, str]) -> None:
     old = ssl.TLSVersion.TLSv1_2
     async with tls_door(store_server.store.socket_path, trusted, newest=old) as port:
         await failure(port, trusted[0])

@@ -100,9 +100,7 @@ def _cancel(child: Failable) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("strategy", list(Strategy))
-async def test_whatever_happens_no_child_runs_twice_and_a_stop_ends_all(
-    strategy: Strategy, seed: int
-) -> None:
+async def test_whatever_happens_no_child_runs_twice_and_a_stop_ends_all(strategy: Strategy, seed: int) -> None:
     campaign = _Campaign(strategy, seed)
     await campaign.run(_fail, _finish, _cancel, campaign.remove, campaign.add)
     assert not [child.name for child in campaign.children.values() if child.running]

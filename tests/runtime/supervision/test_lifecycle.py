@@ -40,9 +40,7 @@ def test_the_stress_holds_under_uvloop_too() -> None:
     specs = [child.spec() for child in children]
 
     async def under_uvloop() -> int:
-        return await stress(
-            lambda: Supervisor("root", specs, emit=SignalLog()), already_running=(AlreadyRunning,)
-        )
+        return await stress(lambda: Supervisor("root", specs, emit=SignalLog()), already_running=(AlreadyRunning,))
 
     assert anyio.run(under_uvloop, backend_options={"use_uvloop": True}) > 10
 

@@ -79,9 +79,7 @@ async def test_a_failed_child_is_started_again_and_its_siblings_are_left_alone()
         await log.wait_for(ChildStarted, child="a", incarnation=2)
         assert (a.starts, b.starts) == (2, 1)
     failed = log.all(ChildFailed)
-    assert [(each.child, each.error, each.restarting) for each in failed] == [
-        ("a", "ValueError: broken pipe", True)
-    ]
+    assert [(each.child, each.error, each.restarting) for each in failed] == [("a", "ValueError: broken pipe", True)]
 
 
 async def test_rest_for_one_restarts_only_the_later_ones_stopped_from_the_last() -> None:

@@ -1,4 +1,4 @@
-"""The commands of the README, run as a reader runs them: a cluster in one terminal, the rest in another, in one folder."""
+"""The commands of the README, run as a reader runs them: a cluster in one terminal, the rest in another."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_the_walk_of_the_readme(processes: tuple[str, ...], tmp_path: Path) -> N
         )
         (walk,) = BLOCK.findall((ROOT / "README.md").read_text())
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", walk], cwd=tmp_path, env=variables | more, capture_output=True, text=True,
-            timeout=80, check=False,
+            ["bash", "-euo", "pipefail", "-c", walk], cwd=tmp_path, env=variables | more, capture_output=True,
+            text=True, timeout=80, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert "is PAID: claim.payment.completed" in done.stdout

@@ -183,9 +183,7 @@ async def notice_lost(client: Redis) -> None:
 
 
 async def notice_twice(client: Redis) -> None:
-    await command(
-        client, "XADD", "claims:notifications", "*", *(await rows_of(client, "claims:notifications"))[3][1]
-    )
+    await command(client, "XADD", "claims:notifications", "*", *(await rows_of(client, "claims:notifications"))[3][1])
 
 
 async def notice_changed(client: Redis) -> None:

@@ -72,9 +72,7 @@ async def test_parked_entries_are_accounted_for_and_a_changed_one_is_named(
 
 
 @pytest.mark.parametrize("partitions", [1, 4])
-async def test_nothing_differs_after_a_whole_run(
-    store_address: StoreAddress, tmp_path: Path, partitions: int
-) -> None:
+async def test_nothing_differs_after_a_whole_run(store_address: StoreAddress, tmp_path: Path, partitions: int) -> None:
     async with small_cluster(store_address, tmp_path, partitions=partitions) as cluster:
         await cluster.submit(12)
         await cluster.to_the_end()
