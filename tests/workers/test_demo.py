@@ -31,7 +31,14 @@ def demo(data_dir: Path, *more: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=as_from_a_terminal,
     )
+
+
+def as_from_a_terminal() -> None:
+    """No signal blocked or ignored: whatever runs the tests may have left it so, and children inherit that."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -110,7 +117,8 @@ def test_ctrl_c_ends_the_demonstration_and_its_store(tmp_path: Path) -> None:
     data = tmp_path / "store"
     process = demo(data)
     until_sync(lambda: started(data), within=30, what="the demo is in the middle")
+    masks = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("Sig")]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, (said, masks)
     assert find_running(str(data)) is None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -147,13 +148,52 @@ async def _on_store(
         collector.calm()
         async with _running(host):
             with watcher_for(given) as watcher:
-                report = await Demonstration(app, plan, timing, watcher).run(claims, seed)
+                verified = partial(_verified_elsewhere, settings, address)
+                report = await Demonstration(app, plan, timing, watcher, verified).run(claims, seed)
             show(given, report)
             if stay:
                 await _stay(given, settings, host.status_server.address)
         return report
     finally:
         await app.close()
+
+
+async def _verified_elsewhere(settings: Settings, address: StoreAddress) -> dict[str, Any]:
+    """`claimstream verify --json` in a process of its own: it has seen nothing of the run but what the store holds.
+
+    The address travels in the environment, since it may carry a password.
+    """
+    import json
+    import os
+    import sys
+
+    from workers.cli.errors import EXIT_FAILED, Problem
+
+    secret = address.password.reveal() if address.password is not None else ""
+    environment = os.environ | {
+        "REDIS_URL": address.url,
+        "CLAIMSTREAM_PROFILE": settings.profile,
+        "CLAIMSTREAM_LOG__PARTITIONS": str(settings.log.partitions),
+    }
+    if secret:
+        environment |= {"REDIS_PASSWORD": secret}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "workers", "verify", "--json"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode not in (0, EXIT_FAILED):
+        raise Problem(f"the verification did not come to an end: {err.decode(errors='replace').strip()[-300:]}")
+    found: dict[str, Any] = json.loads(out)
+    return found
 
 
 def _host_options(settings: Settings) -> HostOptions:

@@ -12,7 +12,7 @@ from domain.transitions import RESTING
 from workers.demo.stillness import GroupStanding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from domain.claim_record import Claim
     from workers.application import Application
@@ -28,6 +28,10 @@ ODD_ROWS: Mapping[str, str] = {
     "POL-526039": "negative umbrella: policy quarantined, cover in review",
 }
 """The rows of the auto set that are tests (its README), by policy number."""
+
+
+PAGE = 200
+"""Claims that are read together."""
 
 
 class OddRow(msgspec.Struct, frozen=True):
@@ -66,38 +70,66 @@ class DemoReport(msgspec.Struct):
         return self.resting and bool(self.verify["ok"])
 
 
-def odd_rows(claims: Iterable[Claim]) -> list[OddRow]:
-    """The odd rows among these claims."""
-    found = {claim.notice.policy_number: claim for claim in claims if claim.notice.policy_number in ODD_ROWS}
-    rows: list[OddRow] = []
-    for number, expected in ODD_ROWS.items():
-        claim = found.get(number)
-        if claim is None:
-            continue
-        decision = claim.decision
-        rows.append(
-            OddRow(
-                policy=number,
-                expected=expected,
-                claim=claim.claim_id,
-                state=claim.state.value,
-                outcome=claim.closed_outcome,
-                decision=decision.kind,
-                coverage=claim.coverage.outcome,
-                codes=tuple(dict.fromkeys((*claim.coverage.codes, *decision.reason_codes, *claim.red_flags.codes))),
-                net=str(Money(claim.approved, claim.currency)),
-            )
-        )
-    return rows
+class Tally:
+    """Claims by state, closed ones by outcome, the odd rows among them; a claim is looked at and let go."""
+
+    def __init__(self) -> None:
+        """No claim was looked at."""
+        self.claims = 0
+        self.resting = True
+        self._states: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._odd: dict[str, OddRow] = {}
+
+    def add(self, claim: Claim) -> None:
+        """Look at one claim."""
+        self.claims += 1
+        self.resting = self.resting and claim.state in RESTING
+        self._states[claim.state.value] += 1
+        if claim.closed_outcome:
+            self._outcomes[claim.closed_outcome] += 1
+        if claim.notice.policy_number in ODD_ROWS:
+            self._odd[claim.notice.policy_number] = _odd_row(claim)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Claims by state."""
+        return dict(sorted(self._states.items()))
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Closed claims by outcome."""
+        return dict(sorted(self._outcomes.items()))
+
+    @property
+    def odd_rows(self) -> list[OddRow]:
+        """The odd rows, in the order of the table."""
+        return [self._odd[number] for number in ODD_ROWS if number in self._odd]
 
 
-async def claims_of(app: Application, claim_ids: Sequence[str]) -> list[Claim]:
-    """The claims as their snapshots have them, a thousand at a time."""
-    found: list[Claim] = []
-    for start in range(0, len(claim_ids), 1000):
-        page = await app.claims.read(claim_ids[start : start + 1000])
-        found += [claim for claim in page if claim is not None]
-    return found
+def _odd_row(claim: Claim) -> OddRow:
+    number, decision = claim.notice.policy_number, claim.decision
+    return OddRow(
+        policy=number,
+        expected=ODD_ROWS[number],
+        claim=claim.claim_id,
+        state=claim.state.value,
+        outcome=claim.closed_outcome,
+        decision=decision.kind,
+        coverage=claim.coverage.outcome,
+        codes=tuple(dict.fromkeys((*claim.coverage.codes, *decision.reason_codes, *claim.red_flags.codes))),
+        net=str(Money(claim.approved, claim.currency)),
+    )
+
+
+async def tally_of(app: Application, claim_ids: Sequence[str]) -> Tally:
+    """The claims as their snapshots have them, some at a time."""
+    tally = Tally()
+    for start in range(0, len(claim_ids), PAGE):
+        for claim in await app.claims.read(claim_ids[start : start + PAGE]):
+            if claim is not None:
+                tally.add(claim)
+    return tally
 
 
 async def event_counts(app: Application) -> Counter[str]:
@@ -108,16 +140,3 @@ async def event_counts(app: Application) -> Counter[str]:
         async for _, fields in app.store.reads.stream(keys.log(partition)):
             counts[fields[3].decode() if fields[2] == b"eventType" else "raw"] += 1
     return counts
-
-
-def statuses(claims: Iterable[Claim]) -> tuple[dict[str, int], dict[str, int], bool]:
-    """Claims by state, closed ones by outcome, and whether all rest."""
-    states: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-    resting = True
-    for claim in claims:
-        states[claim.state.value] += 1
-        if claim.closed_outcome:
-            outcomes[claim.closed_outcome] += 1
-        resting = resting and claim.state in RESTING
-    return dict(sorted(states.items())), dict(sorted(outcomes.items())), resting

@@ -7,18 +7,16 @@ import resource
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
-
-import msgspec
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.errors import StoreUnavailable
 from runtime.store.parking import DeadLetters
 from workers.adapters.auto_portfolio import portfolio
 from workers.demo.passing_time import pass_on
-from workers.demo.report import DemoReport, claims_of, event_counts, odd_rows, statuses
+from workers.demo.report import DemoReport, event_counts, tally_of
 from workers.demo.stillness import Stillness
 from workers.importing import Imported, Importer, batches
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from runtime.plan import ClusterPlan
@@ -31,6 +29,10 @@ LOOK_SECONDS = 0.05
 
 PATIENCE_SECONDS = 30.0
 """How long a store may be away in the middle of it: it has to load what it holds."""
+
+
+Verified = Callable[[], Awaitable[dict[str, Any]]]
+"""Checks everything and gives the verdict, as `claimstream verify --json` prints it."""
 
 
 class Watcher(Protocol):
@@ -52,11 +54,14 @@ class Watcher(Protocol):
 class Demonstration:
     """One run over one application whose timing is simulated."""
 
-    def __init__(self, app: Application, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher) -> None:
+    def __init__(
+        self, app: Application, plan: ClusterPlan, timing: SimulatedTiming, watcher: Watcher, verified: Verified
+    ) -> None:
         """The cluster runs already, in this process or another; `timing` is the one that its actors use."""
         self._app = app
         self._timing = timing
         self._watcher = watcher
+        self._verified = verified
         self._seats = sorted(seat for seat, actor in plan.seats().items() if not actor.timed)
 
     async def run(self, claims: int, seed: int) -> DemoReport:
@@ -104,24 +109,23 @@ class Demonstration:
 
     async def _report(self, claim_ids: list[str]) -> DemoReport:
         app = self._app
-        claims = await claims_of(app, claim_ids)
-        by_state, outcomes, resting = statuses(claims)
+        tally = await tally_of(app, claim_ids)
         groups, _ = await Stillness(app.store, self._seats).standing()
         counts = await event_counts(app)
-        checked = await verify(app)
+        checked = await self._verified()
         return DemoReport(
-            claims=len(claims),
+            claims=tally.claims,
             events=counts.total(),
             events_by_type=dict(sorted(counts.items())),
-            claims_by_status=by_state,
-            outcomes=outcomes,
+            claims_by_status=tally.states,
+            outcomes=tally.outcomes,
             groups=groups,
             parked_reasons=await self._parked_reasons(),
-            odd_rows=odd_rows(claims),
-            verify=msgspec.to_builtins(checked),
+            odd_rows=tally.odd_rows,
+            verify=checked,
             seconds=0.0,
             peak_megabytes=peak_megabytes(),
-            resting=resting and len(claims) == len(claim_ids),
+            resting=tally.resting and tally.claims == len(claim_ids),
         )
 
     async def _parked_reasons(self) -> dict[str, int]:
