@@ -45,6 +45,11 @@ def shown_test(item: pytest.Item) -> ShownTest:
     return ShownTest(item.nodeid, names, marked)
 
 
+def in_order(tests: dict[str, ShownTest]) -> list[ShownTest]:
+    """By name: with several processes the order of the reports is another one each time."""
+    return [tests[name] for name in sorted(tests)]
+
+
 class RowCollector:
     """Remembers how each test ended, and tells at the end of a whole run which rows work."""
 
@@ -60,7 +65,7 @@ class RowCollector:
         self._tests = {item.nodeid: shown_test(item) for item in session.items}
         path = self._config.getoption("seed_rows_as_collected")
         if path:
-            Path(path).write_text(render(row_states(load_rows().row, self._tests.values())), encoding="utf-8")
+            Path(path).write_text(render(row_states(load_rows().row, in_order(self._tests))), encoding="utf-8")
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Let the reports of a test say what the rows need to know of it: it may run in another process."""
@@ -83,7 +88,7 @@ class RowCollector:
         passed = self._passed - self._not_passed
         tests = (
             ShownTest(test.nodeid, test.names, test.marked, passed=test.nodeid in passed)
-            for test in self._tests.values()
+            for test in in_order(self._tests)
         )
         return row_states(load_rows().row, tests)
 

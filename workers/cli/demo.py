@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.store.address import StoreAddress
     from workers.cli.given import Given
     from workers.demo.report import DemoReport
+    from workers.demo.running import Watcher
 
 DEMO_DIRECTORY = ".claimstream/demo"
 """Where a demo without --data-dir keeps its store while it runs; made anew each time."""
@@ -58,8 +59,9 @@ async def _demo(given: Given, claims: int, seed: int, *, stay: bool) -> DemoRepo
 
     settings = _settings(given)
     bus = Bus()
-    async with _stopped_by_signals(), _store(given, settings) as (address, server):
-        return await _on_store(given, settings, address, server, bus, claims, seed, stay=stay)
+    stop = _Stop()
+    async with _stopped_by_signals(stop), _store(given, settings) as (address, server):
+        return await _on_store(given, settings, address, server, bus, claims, seed, stop, stay=stay)
 
 
 def _settings(given: Given) -> Settings:
@@ -78,8 +80,40 @@ def _settings(given: Given) -> Settings:
     return given.settings(embedded__data_dir=str(base / "store"), store__mode="embedded")
 
 
+class _Stop:
+    """Were we asked to stop? A cancellation that comes together with the end of a timeout can get lost in a library:
+    then the next step of the demonstration sees this and ends it."""
+
+    def __init__(self, watcher: Watcher | None = None) -> None:
+        self.asked = False
+        self.watcher = watcher
+
+    def check(self) -> None:
+        """End here when we were asked to."""
+        if self.asked:
+            raise asyncio.CancelledError
+
+    def submitted(self, done: int, total: int) -> None:
+        """So many first notices of loss are in the log."""
+        self.check()
+        if self.watcher is not None:
+            self.watcher.submitted(done, total)
+
+    def closed(self, done: int, total: int) -> None:
+        """So many claims are closed."""
+        self.check()
+        if self.watcher is not None:
+            self.watcher.closed(done, total)
+
+    def verifying(self) -> None:
+        """Everything is being checked."""
+        self.check()
+        if self.watcher is not None:
+            self.watcher.verifying()
+
+
 @contextlib.asynccontextmanager
-async def _stopped_by_signals() -> AsyncIterator[None]:
+async def _stopped_by_signals(stop: _Stop) -> AsyncIterator[None]:
     """Ctrl-C and SIGTERM end the demo by cancelling it, so that everything is stopped in order."""
     import signal
 
@@ -87,8 +121,13 @@ async def _stopped_by_signals() -> AsyncIterator[None]:
     assert task is not None
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM)
+
+    def ask() -> None:
+        stop.asked = True
+        task.cancel()
+
     for number in stops:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, ask)
     try:
         yield
     finally:
@@ -122,6 +161,7 @@ async def _on_store(
     bus: Bus,
     claims: int,
     seed: int,
+    stop: _Stop,
     *,
     stay: bool,
 ) -> DemoReport:
@@ -147,9 +187,10 @@ async def _on_store(
         host = Host(app.store, plan, process_card(), options=options, bus=bus, clock=app.clock, keepers=keepers)
         collector.calm()
         async with _running(host):
-            with watcher_for(given) as watcher:
+            with watcher_for(given) as stop.watcher:
                 verified = partial(_verified_elsewhere, settings, address)
-                report = await Demonstration(app, plan, timing, watcher, verified).run(claims, seed)
+                report = await Demonstration(app, plan, timing, stop, verified).run(claims, seed)
+            stop.check()
             show(given, report)
             if stay:
                 await _stay(given, settings, host.status_server.address)

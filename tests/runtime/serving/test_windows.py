@@ -349,4 +349,4 @@ async def test_a_gap_that_never_ends_waits_instead_of_spinning(commands: Redis, 
         await things.add("T1", 1)
         await served.until_wait("backoff")
         served.link.settle = real
-    assert served.resyncs.count("gap") > 3
+    assert served.resyncs.count("gap") >= 3
