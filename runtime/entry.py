@@ -1,7 +1,8 @@
 """One log entry and one batch, as an actor sees them.
 
 An entry is a flat list of text fields. A *fact* carries a `sequence`; an entry without one is a *request* of somebody
-else. What cannot be read keeps its raw fields and says in `fault` what is wrong with it.
+else, and so is one whose `sequence` no append can have written (it is no positive integer): a bad one. What cannot be
+read keeps its raw fields and says in `fault` what is wrong with it.
 """
 
 from __future__ import annotations
@@ -211,7 +212,7 @@ class EntryReader:
         if sequence:
             digits = sequence.isascii() and sequence.isdigit() and len(sequence) <= 16  # more would not be below 2**53
             if not digits or not 0 < int(sequence) < 2**53:
-                entry.sequence = -1
+                # Append never wrote this, so it states nothing: a request, and a bad one. It holds back no entity.
                 raise ValueError(f"its sequence is not a positive integer: {sequence[:40]!r}")
             entry.sequence = int(sequence)
         missing = [

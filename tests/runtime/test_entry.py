@@ -48,19 +48,19 @@ def test_an_entry_without_a_sequence_is_a_request_in_any_layout() -> None:
 
 
 @pytest.mark.parametrize("sequence", ["-5", "+3", " 3", "1_000", "3.0", "²", "zz", "9" * 20])
-def test_a_sequence_that_is_no_positive_integer_is_a_fault_and_no_request(sequence: str) -> None:
+def test_a_sequence_that_is_no_positive_integer_makes_no_fact_but_a_bad_request(sequence: str) -> None:
     entry = read(*changed(sequence=sequence))
     assert entry.fault is not None
     assert "sequence is not a positive integer" in entry.fault
-    assert not entry.is_request
+    assert entry.is_request
 
 
-def test_a_sequence_of_thousands_of_digits_is_told_in_our_words_and_is_no_request() -> None:
+def test_a_sequence_of_thousands_of_digits_is_told_in_our_words_and_makes_no_fact() -> None:
     fields = [str(part).encode() for part in changed(sequence="9" * 5000)]
     entry = EntryReader("thingId", OpenCodec()).read((b"5-1", fields))
     assert entry.fault is not None
     assert "sequence is not a positive integer" in entry.fault
-    assert not entry.is_request
+    assert entry.is_request
 
 
 def test_an_entry_that_weighs_too_much_is_a_fault() -> None:

@@ -38,7 +38,8 @@ def entry(*fields: str, number: int = 1) -> Entry:
 
 REQUEST = entry("eventId", "r", "eventType", "t", "thingId", "T1", "data", "{}", "version", "1.0")
 BROKEN_REQUEST = entry("x", "y")
-BROKEN_FACT = entry("eventId", "f", "thingId", "T1", "sequence", "zz")
+FORGED = entry("eventId", "f", "thingId", "T1", "sequence", "zz")
+BROKEN_FACT = entry("eventId", "f", "thingId", "T1", "sequence", "2")
 FACT = entry(*fact("T1", 1))
 OTHER = entry(*fact("T2", 1))
 
@@ -54,6 +55,19 @@ def test_a_request_is_for_the_adopting_actor_alone() -> None:
 
 def test_a_broken_request_is_parked_by_the_adopting_actor_alone() -> None:
     assert [one for one, _ in plan(Adopter(), BROKEN_REQUEST).broken] == [BROKEN_REQUEST]
+
+
+def test_a_sequence_that_no_append_wrote_is_parked_once_and_holds_nobody_back() -> None:
+    """W31: four groups parked it, and the later facts of its entity waited behind it in each."""
+    assert plan(Plain(), FORGED, FACT) == Plan(deliver=[FACT], behind=[], broken=[])
+    adopting = plan(Adopter(), FORGED, FACT)
+    assert ([one for one, _ in adopting.broken], adopting.deliver, adopting.behind) == ([FORGED], [FACT], [])
+
+
+def test_a_broken_fact_holds_its_entity_back_in_every_group() -> None:
+    for actor in (Plain(), Adopter()):
+        found = plan(actor, BROKEN_FACT, FACT)
+        assert ([one for one, _ in found.broken], found.behind) == ([BROKEN_FACT], [FACT])
 
 
 def test_facts_of_a_held_entity_wait_behind_it_and_others_do_not() -> None:
@@ -73,7 +87,7 @@ def test_a_fact_of_an_unknown_version_stops_the_reader_instead_of_being_parked()
 
 
 def test_an_actor_that_never_parks_gets_every_entry_as_it_is() -> None:
-    everything = [REQUEST, BROKEN_REQUEST, BROKEN_FACT, FACT]
+    everything = [REQUEST, BROKEN_REQUEST, FORGED, BROKEN_FACT, FACT]
     assert plan(TakesAll(), *everything, held={"T1": 1}).deliver == everything
 
 
