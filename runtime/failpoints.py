@@ -31,8 +31,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, MutableMapping
-    from typing import Any
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
 T = TypeVar("T")
 
@@ -113,7 +112,7 @@ async def reach(point: str) -> None:
         await _act(_watch.due(point), point)
 
 
-async def sent(point: str, call: Coroutine[Any, Any, T]) -> T:
+async def sent(point: str, call: Awaitable[T]) -> T:
     """Make a call of the store; the point is reached while it is on its way, its answer unknown to us.
 
     An action there loses the answer: the call is cancelled, which drops its connection.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from runtime import failpoints
 from runtime.actor import Actor
 from runtime.backoff import BackoffOptions, delay
 from runtime.effects import HashSet, Park, SortedSetRemove
@@ -84,6 +85,7 @@ class Dispatcher(Actor):
     async def handle(self, batch: Batch) -> Effects:
         """The mark: which intents are begun now. Settled before `perform` calls anybody."""
         messages, _ = _read(batch)
+        await failpoints.reach("dispatch.before")
         ended, waiting, marks = await self._known(list(messages))
         self._begun = [
             Begun(message, self._next_mark(marks.get(identity)))
@@ -196,13 +198,15 @@ class Dispatcher(Actor):
         if not begun:
             return []
         messages = [one.message.outbound() for one in begun]
+        await failpoints.reach("dispatch.marked")
         outcomes: Sequence[Outcome]
         try:
             async with asyncio.timeout(self._options.call_seconds):
-                outcomes = await self._channel.deliver(messages)
+                outcomes = await failpoints.sent("dispatch.sent", self._channel.deliver(messages))
         except TimeoutError:
             why = f"no answer within {self._options.call_seconds:g} s"
             outcomes = [TemporaryFailure(message.key, why) for message in messages]
+        await failpoints.reach("dispatch.replied")
         if all(isinstance(outcome, TemporaryFailure) for outcome in outcomes):
             self._breaker.failed(self._monotonic())
         else:

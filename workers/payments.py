@@ -21,6 +21,7 @@ from domain.context import Context
 from domain.deciding import decide
 from domain.identity import command_id
 from domain.outcome import Accepted
+from runtime import failpoints
 from runtime.actor import Actor
 from runtime.backoff import BackoffOptions, delay
 from runtime.effects import HashSet, Put
@@ -132,6 +133,7 @@ class Payments(Actor):
         """Of these orders those that were not sent before: with the mark of an unanswered try, or a new one."""
         if not orders:
             return []
+        await failpoints.reach("pay.before")
         keys = [order.key for order in orders]
         names = (self._keys.payment_outcomes, self._keys.payment_waiting, self._keys.payment_attempts)
         ended, waiting, marks = await self._reads.many([("HMGET", name, *keys) for name in names])
@@ -208,15 +210,17 @@ class Payments(Actor):
         """A call per order, some at a time; the breaker takes note."""
         if not begun:
             return []
+        await failpoints.reach("pay.marked")
         lines = asyncio.Semaphore(self._options.in_flight)
 
         async def call(order: PayoutOrder) -> OrderAnswer:
             async with lines:
-                return await self._bank.pay(order)
+                return await failpoints.sent("pay.sent", self._bank.pay(order))
 
         async with asyncio.TaskGroup() as calls:
             tasks = [calls.create_task(call(one.order), name=f"payout {one.order.key}") for one in begun]
         answers = [task.result() for task in tasks]
+        await failpoints.reach("pay.replied")
         if any(isinstance(answer, OrderTaken | OrderRefused) for answer in answers):
             self._breaker.succeeded()
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from runtime import failpoints
 from runtime.cluster.sharing import chosen
 from runtime.errors import RuntimeFault, StoreUnavailable
 from runtime.signals import LeaseChanged
@@ -128,11 +129,13 @@ class Membership:
         self.owners.update(owners)
         for seat in sorted(self.held):
             if owners[seat] != self._process:
+                await failpoints.reach("lease.lost")
                 self._begin_closing(seat, "lost")
             elif seat not in wanted:
                 self._begin_closing(seat, "released")
         for seat in sorted(wanted):
             if owners[seat] == self._process and seat not in self.held:
+                await failpoints.reach("lease.taken")
                 self.held.add(seat)
                 self._tell(seat, "taken")
                 self._floor.open(seat)
@@ -158,10 +161,13 @@ class Membership:
             self._tell(seat, state)
             task.result()
         if done:
+            await failpoints.reach("handover.closed")
             await self._leases.release(done)
+            await failpoints.reach("handover.released")
 
     async def _leave(self) -> None:
         """Runners end first, then the leases: whoever takes a seat finds nobody at work in it."""
+        await failpoints.reach("drain.begin")
         for seat in sorted(self.held):
             self._begin_closing(seat, "released")
         mine = {**self._closing}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
+from runtime import failpoints
 from runtime.actor import Actor, ticks
 from runtime.errors import Conflict, EffectRefused, GroupLost, Halted, ReaderTooOld, StoreUnavailable
 from runtime.serving.settling import Doubt
@@ -109,6 +110,7 @@ class Runner:
             if self._waits.stopping:
                 return
             if entries:
+                await failpoints.reach("batch.decoded")
                 self._link.begin()
                 await self._work.serve(entries)
             else:
@@ -154,6 +156,7 @@ class Runner:
         if self._work.retries:
             for entity, parked in (await self._link.wanted_again()).items():
                 await self._work.take_again(entity, parked)
+                await failpoints.reach("retry.settled")
                 await self._link.unretry(entity)
             self._work.note_retries(0)
         if self._clock.monotonic() >= self._next_tick:
@@ -206,6 +209,7 @@ class Runner:
         """Clear the start mark: we leave in good order."""
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
+                await failpoints.reach("leave.before")
                 await self._link.clear_start()
         except (StoreUnavailable, TimeoutError):
             return  # a death is counted that was none; it needs two without progress to matter

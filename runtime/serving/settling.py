@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from runtime import failpoints
 from runtime.answers import (
     Fenced,
     Gap,
@@ -73,7 +74,9 @@ class Settling:
         """Settle, and move our own position when it was done. Raises `StoreUnavailable` only when stopping."""
         token = uuid4().hex
         last = what.entries[-1].id if what.entries else self.position
+        await failpoints.reach("settle.before")
         answer = await self._until_known(token, what)
+        await failpoints.reach("settle.replied")
         if isinstance(answer, Fenced) and answer.token == token and answer.position == last:
             answer = Settled(position=last, settled=0, retries=self.retries)  # an earlier try had come through
         if isinstance(answer, Settled):
@@ -96,7 +99,8 @@ class Settling:
         attempt = 0
         while True:
             try:
-                return await self._link.settle(self.position, token, what, after=self._last_token)
+                call = self._link.settle(self.position, token, what, after=self._last_token)
+                return await failpoints.sent("settle.sent", call)
             except StoreUnavailable as problem:
                 if self._waits.stopping:
                     raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from runtime import failpoints
 from runtime.errors import EffectRefused, Halted, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class Ticker:
             try:
                 due = await self._actor.due(self._partition)
                 if due:
+                    await failpoints.reach("ticker.due")
                     await self._appends.append_many(due)
+                    await failpoints.reach("ticker.appended")
                 await self._waits.sleep(SHORT_PAUSE if due else self._tick_seconds)
                 attempt = 0
             except StoreUnavailable as problem:

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runtime import failpoints
 from runtime.actor import Actor, checked, performs_outside
 from runtime.answers import GuardFailed, Invalid, ParkedEntry, SettleAnswer, Settled, Standing
 from runtime.effects import Park, Wanted
@@ -150,6 +151,7 @@ class Work:
         async with self._gate.alone():
             if not await self._link.mark_alone(self.position, entry.id):
                 raise Doubt("fenced")
+            await failpoints.reach("alone.marked")
             return await self._attempt(part)
 
     async def _attempt(self, part: Sequence[Entry]) -> Parts:
@@ -178,7 +180,9 @@ class Work:
         if not entries:
             return ()
         batch = Batch(self._actor.log, self._partition, entries)
+        await failpoints.reach("handler.before")
         wanted = checked(self._actor, await self._actor.handle(batch))
+        await failpoints.reach("handler.after")
         if not self._outside:
             return wanted
         await self._settling.aside(_aside(wanted).settlement({}, ()))
@@ -201,6 +205,8 @@ class Work:
                 now=now,
             )
         ]
+        if parks:
+            await failpoints.reach("park.before")
         answer = await self._settling.settle(turn.settlement(self._held, park_effects))
         settled = self._clock.monotonic()
         name = outcome_name(answer)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runtime import failpoints
 from runtime.backoff import BackoffOptions, delay
 from runtime.errors import EffectRefused, Halted, StoreUnavailable
 from runtime.store import functions
@@ -76,9 +77,10 @@ class Appender:
         index = KeyTable()
         logs = LogTable(index, self._logs)
         encoded = [encode_append(unit, index, logs, self._ttl) for unit in units]
-        replies = await functions.call(
-            self._client, functions.APPEND, index.keys, [pack([logs.rows, encoded])], self._bus
-        )
+        await failpoints.reach("append.before")
+        call = functions.call(self._client, functions.APPEND, index.keys, [pack([logs.rows, encoded])], self._bus)
+        replies = await failpoints.sent("append.sent", call)
+        await failpoints.reach("append.replied")
         return [_answer(reply) for reply in replies]
 
     async def append_surely(self, units: Sequence[Append], *, seconds: float) -> list[AppendAnswer]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runtime import failpoints
 from runtime.errors import RuntimeFault, StoreUnavailable
 from runtime.signals import Bus, StoreRoundTrip
 from runtime.store import functions, position
@@ -95,9 +96,12 @@ class Reader:
             self._connection_id = int(await self._send("CLIENT", "ID"))
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
-        return await position.resync(
+        await failpoints.reach("resync.before")
+        standing = await position.resync(
             self._client, self._log, self._group, self._partition, self._process, start=start, bus=self._bus
         )
+        await failpoints.reach("resync.replied")
+        return standing
 
     def begin(self) -> None:
         """Have a read in flight, if there is none."""
@@ -175,10 +179,11 @@ class Reader:
         started = time.perf_counter()
         options = self._options
         try:
-            reply: Any = await self._send(
+            call = self._send(
                 "XREADGROUP", "GROUP", self._group, self._process,
                 "COUNT", options.batch, "BLOCK", options.block_ms, "STREAMS", self._stream, ">",
             )  # fmt: skip
+            reply: Any = await failpoints.sent("read.sent", call)
         except STORE_ERRORS as problem:
             self._connection_id = None
             raise translated(problem) from problem
@@ -186,6 +191,7 @@ class Reader:
             self._bus.emit(StoreRoundTrip(call="read", outcome="ok", seconds=time.perf_counter() - started))
         if not reply:
             return []
+        await failpoints.reach("read.replied")
         rows = next(iter(reply.values()))
         read = self._entries.read
         return [read(row) for row in rows]
