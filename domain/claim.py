@@ -136,6 +136,10 @@ def _changed(clock: Clock, change: ClockChange, at: datetime) -> Clock:
         return replace(clock, status="stopped", paused_at=None)
     if change.op == "pause":
         return replace(clock, status="paused", paused_at=at)
+    if change.op == "extend":
+        return replace(clock, due=change.due or clock.due, extended=clock.extended + 1)
+    if change.op == "lengthen":
+        return replace(clock, due=change.due or clock.due)
     status = "breached" if clock.breached else "running"
     return replace(clock, status=status, due=change.due or clock.due, paused_at=None)
 

@@ -136,6 +136,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     warned: int = 0
     paused_at: datetime | None = None
     breached: bool = False
+    extended: int = 0
+    """How often its time was extended in this cycle."""
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

@@ -13,12 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
-from domain.bodies import handling, intake
+from domain.bodies import deciding, handling, intake
 from domain.bodies.base import Body, ClockChange
 from domain.calendar import Calendar, add_business_days, add_business_hours
+from domain.holidays import us_calendar
 from domain.portrait_notice import tier_of
-from domain.sla_profiles import ROWS, ClockRow
+from domain.sla_profiles import HOLIDAYS, ROWS, ClockRow
 from domain.sla_steps import STEPS
 
 if TYPE_CHECKING:
@@ -79,7 +81,10 @@ def sla_book(
     calendars: Mapping[str, Calendar] | None = None,
     overrides: tuple[Override, ...] = (),
 ) -> SlaBook:
-    """Index the rows. The key (jurisdiction, line, "") says that the jurisdiction has a law of its own."""
+    """Index the rows. The key (jurisdiction, line, "") says that the jurisdiction has a law of its own.
+
+    `calendars` are added to the one of the federal holidays, or replace it by its name.
+    """
     index: dict[tuple[str, str, str], tuple[ClockRow, ...]] = {}
     for row in rows:
         index[row.jurisdiction, row.line, row.clock] = (
@@ -87,7 +92,7 @@ def sla_book(
             row,
         )
         index.setdefault((row.jurisdiction, row.line, ""), ())
-    return SlaBook(rows=index, calendars=dict(calendars or {}), overrides=overrides)
+    return SlaBook(rows=index, calendars={HOLIDAYS: us_calendar(), **(calendars or {})}, overrides=overrides)
 
 
 def due_time(start: datetime, row: ClockRow, length: int, calendar: Calendar, zone: tzinfo) -> datetime:
@@ -117,40 +122,98 @@ def changes(
     found: list[ClockChange] = []
     others: dict[str, str] = {}
     for op, name in steps(claim, body):
-        if op == "start" or op == "ensure":
-            found += _starts(claim, notice, name, op == "ensure", at, book, zone)
+        if op in _STARTING:
+            found += _starts(claim, notice, name, op, at, book, zone, body)
         else:
             others[name] = op
     if others and claim is not None:
         found = _others(claim.clocks, others, at, body) + found
+    if claim is not None and type(body) is handling.SiuReferred and "fire" in notice.peril:
+        found += _arson(claim, at, book, zone)
     return tuple(found)
+
+
+_STARTING = frozenset(("start", "ensure", "notice"))
 
 
 def _starts(
     claim: Claim | None,
     notice: intake.ClaimSubmitted,
     name: str,
-    only_if_idle: bool,
+    op: str,
     at: datetime,
     book: SlaBook,
     zone: tzinfo,
+    body: Body,
 ) -> list[ClockChange]:
+    """`start` begins a new cycle, `ensure` one where none is active, `notice` one that is counted from the notice."""
     found = []
     tier = ""
     for row in book.find(notice.jurisdiction, notice.line, name):
+        if op == "notice" and row.since != "notice":
+            continue
         if row.tier != "*":
             tier = tier or _tier(claim, notice)
             if row.tier != tier:
                 continue
         clock = f"{row.profile}.{name}"
         known = claim.clocks.get(clock) if claim is not None else None
-        if known is not None and only_if_idle and known.status in ACTIVE:
+        if known is not None and op == "ensure" and known.status in ACTIVE:
             continue
-        calendar = book.calendars.get(row.calendar) or _NO_HOLIDAYS
-        due = due_time(at, row, _length(row, notice.jurisdiction, at, book), calendar, zone)
+        due = _counted_before(claim, row, body, at, zone)
+        if due is None:
+            calendar = book.calendars.get(row.calendar) or _NO_HOLIDAYS
+            due = due_time(at, row, _length(row, notice.jurisdiction, at, book), calendar, zone)
         cycle = known.cycle + 1 if known is not None else 1
         found.append(ClockChange("start", clock, cycle, due, row.warn if row.warn != DEFAULT_WARN else ()))
     return found
+
+
+def _counted_before(claim: Claim | None, row: ClockRow, body: Body, at: datetime, zone: tzinfo) -> datetime | None:
+    """The due time of a clock whose days began before the fact that starts it; None: they begin with the fact.
+
+    Where everything counts from the notice, a payment is due when the decision is, and a decision that was taken back
+    gains no time. Never before the fact itself: what is late already is due at once.
+    """
+    if row.since == "fact" or claim is None:
+        return None
+    if row.since == "notice":
+        decide = claim.clocks.get(f"{row.profile}.decide")
+        counts_on = row.clock == "pay" or type(body) is deciding.DecisionRescinded
+        return max(decide.due, at) if decide is not None and counts_on else None
+    proof = max(
+        (clock.started for key, clock in claim.clocks.items() if key == f"{row.jurisdiction}.decide"), default=at
+    )
+    return max(due_time(proof, row, row.length, _NO_HOLIDAYS, zone), at)
+
+
+def _arson(claim: Claim, at: datetime, book: SlaBook, zone: tzinfo) -> list[ClockChange]:
+    """More time to decide where the law gives it for a fire that is suspected to be arson."""
+    found = []
+    for row in book.find(claim.notice.jurisdiction, claim.notice.line, "decide"):
+        key = f"{row.profile}.decide"
+        clock = claim.clocks.get(key)
+        if row.arson_days and clock is not None and clock.status in ACTIVE:
+            longer = replace(row, length=row.arson_days, day_type="calendar")
+            due = due_time(clock.started, longer, longer.length, _NO_HOLIDAYS, zone)
+            if due > max(clock.due, at):
+                found.append(ClockChange("lengthen", key, clock.cycle, due))
+    return found
+
+
+def extension_refused(claim: Claim, until: datetime, book: SlaBook) -> str:
+    """Why a letter may not give this much more time to decide under the law of the claim; '' when it may."""
+    for row in book.find(claim.notice.jurisdiction, claim.notice.line, "decide"):
+        clock = claim.clocks.get(f"{row.profile}.decide")
+        if row.profile == INTERNAL or clock is None or clock.status not in ACTIVE:
+            continue
+        if row.extend_times and clock.extended >= row.extend_times:
+            return f"{row.profile} lets a letter extend the time to decide {row.extend_times} time(s): {row.source}"
+        if row.extend_days and until > clock.due + timedelta(days=row.extend_days):
+            return (
+                f"{row.profile} gives {row.extend_days} days more for a letter, beyond {clock.due.date()}: {row.source}"
+            )
+    return ""
 
 
 def _tier(claim: Claim | None, notice: intake.ClaimSubmitted) -> str:

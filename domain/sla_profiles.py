@@ -6,7 +6,7 @@ chosen here.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,6 +30,16 @@ class ClockRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     calendar: str = ""
     warn: tuple[int, ...] = (50, 80)
     action: str = "notify compliance"
+    since: Literal["fact", "notice", "proof"] = "fact"
+    """What the days are counted from: the fact that starts the clock; the notice of the loss (the clock of the
+    decision then starts with it, and the payment is due when the decision is); the complete proof of loss.
+    """
+    arson_days: int = 0
+    """Calendar days since the start instead, once a fire was referred to the special investigators; 0: no such rule."""
+    extend_days: int = 0
+    """Days that one letter may add to the time to decide; 0: no figure."""
+    extend_times: int = 0
+    """How many letters may do so; 0: no figure."""
     source: str = ""
     mark: Literal["V", "S", "U", "D"] = "D"
 
@@ -37,6 +47,10 @@ class ClockRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def verified(self) -> bool:
         """A figure marked U is loaded all the same, and reports say so."""
         return self.mark != "U"
+
+
+HOLIDAYS = "US"
+"""The holiday calendar of every row in business days; `sla.sla_book` knows it, and takes others by name."""
 
 
 def _row(
@@ -47,7 +61,7 @@ def _row(
     mark: Literal["V", "S", "U", "D"],
     source: str,
     kind: str = "",
-    **more: str,
+    **more: Any,
 ) -> ClockRow:
     business = "business" in kind
     return ClockRow(
@@ -57,11 +71,10 @@ def _row(
         length=length,
         unit="hours" if "hours" in kind else "days",
         day_type="business" if business else "calendar",
-        calendar=where if business and where not in ("*", "INTERNAL") else "",
-        line=more.get("line", "*"),
-        tier=more.get("tier", "*"),
+        calendar=HOLIDAYS if business else "",
         source=source,
         mark=mark,
+        **more,
     )
 
 
@@ -77,23 +90,24 @@ _HOUSE = "house rule"
 ROWS: tuple[ClockRow, ...] = (
     _row("US-MODEL", "*", "acknowledge", 15, "U", _NAIC),
     _row("US-MODEL", "*", "contact", 15, "U", _NAIC),
-    _row("US-MODEL", "*", "decide", 21, "U", _NAIC),
+    _row("US-MODEL", "*", "decide", 21, "U", _NAIC, extend_days=45),
     _row("US-MODEL", "*", "letter", 45, "U", _NAIC),
     _row("US-MODEL", "*", "pay", 30, "U", _NAIC),
     _row("CA", "CA", "acknowledge", 15, "S", _CA),
     _row("CA", "CA", "contact", 15, "S", _CA),
-    _row("CA", "CA", "decide", 40, "V", _CA),
+    _row("CA", "CA", "decide", 40, "V", _CA, extend_days=30),
     _row("CA", "CA", "letter", 30, "S", _CA),
     _row("CA", "CA", "pay", 30, "S", _CA),
     _row("TX", "TX", "acknowledge", 15, "S", _TX),
     _row("TX", "TX", "contact", 15, "S", _TX),
-    _row("TX", "TX", "decide", 15, "S", _TX, "business"),
+    _row("TX", "TX", "decide", 15, "S", _TX, "business", arson_days=30, extend_days=45, extend_times=1),
     _row("TX", "TX", "letter", 45, "S", _TX),
     _row("TX", "TX", "pay", 5, "S", _TX, "business"),
+    _row("TX-OUTER", "TX", "pay", 60, "S", _TX, since="proof"),
     _row("FL", "FL", "acknowledge", 7, "U", _FL, line="property"),
     _row("FL", "FL", "contact", 7, "U", _FL, line="property"),
-    _row("FL", "FL", "decide", 60, "V", _FL, line="property"),
-    _row("FL", "FL", "pay", 60, "V", _FL, line="property"),
+    _row("FL", "FL", "decide", 60, "V", _FL, line="property", since="notice"),
+    _row("FL", "FL", "pay", 60, "V", _FL, line="property", since="notice"),
     _row("IL", "IL", "acknowledge", 15, "S", _IL, "business"),
     _row("IL", "IL", "contact", 21, "S", _IL, "business"),
     _row("IL", "IL", "pay", 30, "S", _IL),
@@ -111,6 +125,6 @@ ROWS: tuple[ClockRow, ...] = (
     _row("INTERNAL", "INTERNAL", "appeal", 60, "D", _HOUSE),
     _row("INTERNAL", "INTERNAL", "pay", 2, "D", _HOUSE, "business"),
 )
-"""Illinois has no figure for decide ("reasonable time"), so only INTERNAL runs there. Florida's 60 days run
-from notice by the text; here, as for every decide clock, from proof of loss, and the row says so to reports
-by its source."""
+"""Illinois has no figure for decide ("reasonable time"), so only INTERNAL runs there. Florida counts its 60 days for
+decision and payment together from the notice, not from the proof of loss. The outer limit of Texas, 60 days from all
+items, runs beside its five business days."""

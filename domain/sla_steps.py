@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from domain.claim_record import Claim
 
 Step = tuple[str, str]
-"""What a fact means for a clock: (start | stop | pause | resume | extend, clock name)."""
+"""What a fact means for a clock: (start | ensure | notice | stop | pause | resume | extend, clock name)."""
 
 
 def _on_submitted(claim: Claim | None, body: intake.ClaimSubmitted) -> tuple[Step, ...]:
-    return (("start", "acknowledge"),)
+    return (("start", "acknowledge"), ("notice", "decide"))
 
 
 def _on_acknowledged(claim: Claim, body: Body) -> tuple[Step, ...]:
@@ -135,5 +135,5 @@ STEPS: dict[type[Body], Callable[..., tuple[Step, ...]]] = {
     ending.ClaimReopened: _on_reopened,
 }
 """Body -> what it means for clocks. `start` begins a new cycle, `ensure` begins one only when none is
-active.
+active, `notice` only where the law counts from the notice.
 """

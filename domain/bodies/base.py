@@ -37,11 +37,12 @@ TIMEKEEPER = Actor(id="timekeeper", role="timekeeper")
 class ClockChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What a fact does to one clock. It is stored with the fact, so replay needs no SLA profile.
 
-    `clock` is `PROFILE.name` (`INTERNAL.acknowledge`); `due` is set by start, resume and extend; `warn` are
+    `clock` is `PROFILE.name` (`INTERNAL.acknowledge`); `due` is set by start, resume, extend (a letter gives more time)
+    and lengthen (the law does, by itself); `warn` are
     the percentages of the span at which people are warned, empty for 50 and 80 (start only).
     """
 
-    op: Literal["start", "stop", "pause", "resume", "extend"]
+    op: Literal["start", "stop", "pause", "resume", "extend", "lengthen"]
     clock: str
     cycle: int
     due: datetime | None = None

@@ -73,7 +73,7 @@ class Draft:
                 name=name,
                 jurisdiction=claim.notice.jurisdiction,
             )
-            self.emit(body, actor=TIMEKEEPER, at=clock.due)
+            self.emit(body, actor=TIMEKEEPER, at=max(clock.due, clock.started))
 
     def accepted(self) -> Accepted:
         """The answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain import portrait
+from domain import portrait, sla
 from domain.assignment import Assignment, Deferred
 from domain.bodies.base import SYSTEM
 from domain.bodies.deciding import OverrideRecorded
@@ -231,6 +231,10 @@ def status_notified(claim: Claim, command: commands.SendStatusLetter, context: C
     """`SendStatusLetter`: an extension goes forward in time."""
     if command.extends_until is not None and command.extends_until <= context.now:
         return Problem("INVALID", "extends until: must lie in the future")
+    if command.extends_until is not None:
+        refused = sla.extension_refused(claim, command.extends_until, context.rules.sla)
+        if refused:
+            return Problem("INVALID", f"extends until: {refused}")
     return StatusNotified(letter=command.letter, reason=command.reason, extends_until=command.extends_until)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain import payment
+from domain import payment, sla
 from domain.bodies.base import SYSTEM
 from domain.bodies.paying import (
     InterestAdded,
@@ -150,10 +150,12 @@ def interest(claim: Claim, known: Payment, rate: int, days: int, since: datetime
 
 
 def _legal_due(claim: Claim) -> datetime | None:
-    for key, clock in claim.clocks.items():
-        if key.endswith(".pay") and not key.startswith("INTERNAL") and clock.status != "stopped":
-            return clock.due
-    return None
+    dues = [
+        clock.due
+        for key, clock in claim.clocks.items()
+        if key.endswith(".pay") and not key.startswith(sla.INTERNAL) and clock.status != "stopped"
+    ]
+    return min(dues, default=None)
 
 
 def failure_fits(claim: Claim, command: commands.FailPayment) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,12 +13,13 @@ from domain import commands as c
 from domain.bodies import ending
 from domain.calendar import Calendar
 from domain.claim import decode_claim, encode_claim, fold
+from domain.holidays import federal_holidays
 from domain.outcome import Accepted, Refused
 from domain.rules import Rules
 from domain.sla import Override, Timer, next_deadline, sla_book, timers
 from domain.sla_profiles import ROWS
 from domain.transitions import State
-from tests.support.claims import BANK, CLAIMANT, NOW, SENIOR, SUPERVISOR, Story, adjuster, notice, roster
+from tests.support.claims import BANK, CLAIMANT, MANAGER, NOW, SENIOR, SUPERVISOR, Story, adjuster, notice, roster
 
 MONDAY = datetime(2025, 2, 10, 9, 0, tzinfo=UTC)
 
@@ -36,7 +38,7 @@ def breaches(story: Story) -> list[tuple[str, int, datetime]]:
     [
         ("OH", "motor", "US-MODEL.acknowledge", datetime(2025, 2, 26, tzinfo=UTC)),
         ("OH", "motor", "INTERNAL.acknowledge", datetime(2025, 2, 12, tzinfo=UTC)),
-        ("IL", "motor", "IL.acknowledge", datetime(2025, 3, 4, tzinfo=UTC)),
+        ("IL", "motor", "IL.acknowledge", datetime(2025, 3, 5, tzinfo=UTC)),
         ("FL", "property", "FL.acknowledge", datetime(2025, 2, 18, tzinfo=UTC)),
         ("FL", "motor", "US-MODEL.acknowledge", datetime(2025, 2, 26, tzinfo=UTC)),
     ],
@@ -87,7 +89,7 @@ def test_a_late_decision_notes_the_breach_before_its_own_facts() -> None:
     story = Story().submit().wait(days=40)
     story.do(c.ApproveClaim(), SENIOR)
     names = [clock for clock, _, _ in breaches(story)]
-    assert names == ["INTERNAL.contact", "US-MODEL.contact", "INTERNAL.decide", "US-MODEL.decide"]
+    assert names == ["INTERNAL.contact", "US-MODEL.contact", "US-MODEL.decide", "INTERNAL.decide"]
     first_breach, approved = story.types.index("sla.breached"), story.types.index("approved")
     assert first_breach < approved
     assert story.now_claim.clocks["US-MODEL.decide"].status == "stopped"
@@ -198,7 +200,7 @@ def test_a_profile_row_says_whether_its_figure_was_verified() -> None:
 
 
 def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
-    """5 business days after a Monday end with the next Monday; then 18 % a year, begun days counted."""
+    """5 business days after a Monday, one holiday among them, end with a Tuesday; then 18 %, begun days counted."""
     story = Story().submit(jurisdiction="TX").do(c.ApproveClaim(), SENIOR)
     payment = story.now_claim.pending
     assert payment is not None
@@ -206,8 +208,8 @@ def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
     amount = story.now_claim.money(payment.amount)
     story.do(c.ConfirmPayment(payment_id=payment.id, amount=amount, provider_ref="B"), BANK)
     assert story.types[-3:] == ["interest.added", "payment.completed", "payment.initiated"]
-    # 19,000.00 x 18 % x 11 begun days (18 to 28 February) / 365 = 103.0685 -> 103.07
-    assert story.now_claim.interest == 10_307
+    # 19,000.00 x 18 % x 10 begun days (19 to 28 February) / 365 = 93.6986 -> 93.70
+    assert story.now_claim.interest == 9_370
     second = story.now_claim.pending
     assert second is not None and (second.kind, second.amount) == ("interest", 10_307)
     story.do(c.ConfirmPayment(payment_id=second.id, amount=story.now_claim.money(10_307), provider_ref="C"), BANK)
@@ -216,3 +218,92 @@ def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
         1_900_000,
         10_307,
     )
+
+
+def florida(**changes: Any) -> Story:
+    return Story(roster=roster(adjuster("ADJ-001", jurisdictions=frozenset(("FL",))))).submit(
+        jurisdiction="FL", line="property", **changes
+    )
+
+
+IN_60_DAYS = datetime(2025, 4, 12, tzinfo=UTC)
+"""The end of the 60th day after the notice of 10 February."""
+
+
+def test_florida_counts_the_time_to_decide_from_the_notice_and_not_from_the_proof() -> None:
+    story = florida(injured_count=1)
+    assert not story.now_claim.proof_of_loss
+    clock = story.now_claim.clocks["FL.decide"]
+    assert (clock.started, clock.due, clock.cycle) == (NOW, IN_60_DAYS, 1)
+    story.wait(days=10).do(c.UploadDocument(document_id="D1", kind="medical_report"), CLAIMANT)
+    assert story.now_claim.clocks["FL.decide"] == clock, "the proof of loss begins no second count"
+
+
+def test_florida_counts_the_time_to_pay_from_the_notice_too() -> None:
+    story = florida().set(payee=None).wait(days=50)
+    story.do(c.ApproveClaim(), SENIOR)
+    assert story.now_claim.clocks["FL.pay"].due == IN_60_DAYS
+    late = florida().set(payee=None).wait(days=70)
+    late.do(c.ApproveClaim(), SENIOR)
+    assert late.now_claim.clocks["FL.pay"].due == late.world.now, "what is late already is due at once"
+
+
+def test_a_decision_that_is_taken_back_gains_no_time_where_the_notice_counts() -> None:
+    story = florida().set(payee=None).wait(days=20)
+    story.do(c.ApproveClaim(), SENIOR).wait(days=5).do(c.RescindDecision(reason="new facts"), MANAGER)
+    assert story.now_claim.clocks["FL.decide"].due == IN_60_DAYS
+
+
+def test_texas_pays_at_the_latest_60_days_after_everything_was_there() -> None:
+    story = Story().submit(jurisdiction="TX").set(payee=None).wait(days=10)
+    story.do(c.ApproveClaim(), SENIOR)
+    clocks = story.now_claim.clocks
+    assert clocks["TX-OUTER.pay"].due == datetime(2025, 4, 12, tzinfo=UTC)
+    assert clocks["TX.pay"].due == datetime(2025, 2, 28, tzinfo=UTC)
+
+
+def test_a_fire_that_may_be_arson_has_30_days_in_texas_and_a_letter_that_says_so() -> None:
+    story = Story().submit(jurisdiction="TX", peril="fire")
+    assert story.now_claim.clocks["TX.decide"].due == datetime(2025, 3, 5, tzinfo=UTC)
+    story.do(c.ReferToSIU(reason="accelerant"), SENIOR)
+    assert story.now_claim.clocks["TX.decide"].due == datetime(2025, 3, 13, tzinfo=UTC)
+    assert story.now_claim.clocks["TX.letter"].status == "running"
+    other = Story().submit(jurisdiction="TX", peril="hail").do(c.ReferToSIU(reason="staged"), SENIOR)
+    assert other.now_claim.clocks["TX.decide"].due == datetime(2025, 3, 5, tzinfo=UTC)
+
+
+def test_texas_lets_a_letter_extend_the_time_once_and_by_45_days() -> None:
+    story = Story().submit(jurisdiction="TX")
+    due = story.now_claim.clocks["TX.decide"].due
+
+    def letter(days: int) -> c.SendStatusLetter:
+        return c.SendStatusLetter(letter="l", reason="more time", extends_until=due + timedelta(days=days))
+
+    assert "45 days" in story.refused(letter(46), SENIOR).message
+    story.do(letter(45), SENIOR)
+    assert story.now_claim.clocks["TX.decide"].due == due + timedelta(days=45)
+    assert "1 time(s)" in story.refused(letter(50), SENIOR).message
+
+
+def test_a_letter_that_extends_the_time_does_not_end_a_pause() -> None:
+    story = Story().submit().do(c.RequestInformation(items=("invoice",)), SENIOR).wait(days=1)
+    until = story.world.now + timedelta(days=40)
+    story.do(c.SendStatusLetter(letter="l", reason="r", extends_until=until), SENIOR)
+    clock = story.now_claim.clocks["US-MODEL.decide"]
+    assert (clock.status, clock.due) == ("paused", until)
+
+
+def test_federal_holidays_are_no_business_days() -> None:
+    assert federal_holidays(2025) == tuple(
+        date.fromisoformat(day)
+        for day in (
+            "2025-01-01 2025-01-20 2025-02-17 2025-05-26 2025-06-19 2025-07-04 2025-09-01 2025-10-13 2025-11-11"
+            " 2025-11-27 2025-12-25"
+        ).split()
+    )
+    assert date(2021, 12, 24) in federal_holidays(2021), "a Saturday is kept on Friday"
+    assert date(2023, 1, 2) in federal_holidays(2023), "a Sunday is kept on Monday"
+    assert date(2015, 6, 19) not in federal_holidays(2015)
+    story = Story(now=datetime(2025, 2, 14, 9, 0, tzinfo=UTC))
+    story.only(notice(), CLAIMANT)
+    assert story.now_claim.clocks["INTERNAL.acknowledge"].due == datetime(2025, 2, 19, tzinfo=UTC)
