@@ -88,10 +88,21 @@ def put(keys: ClaimKeys, item: Item) -> StreamAdd:
     return StreamAdd(keys.reconciliation, ("kind", item.kind, "item", _encode(item)))
 
 
+def read_item(fields: Sequence[bytes]) -> Item:
+    """The item of an entry of the list. `ValueError`: it holds none."""
+    named = dict(zip(fields[::2], fields[1::2], strict=False))
+    if b"item" not in named:
+        raise ValueError("it has no field 'item'")
+    try:
+        return _decode(named[b"item"])
+    except msgspec.DecodeError as problem:
+        raise ValueError(str(problem)) from problem
+
+
 async def listed(reads: Reads, parts: Sequence[ClaimKeys]) -> list[Listed]:
     """Every item of every partition, in the order in which they came."""
     found: list[Listed] = []
     for keys in parts:
         async for entry_id, fields in reads.stream(keys.reconciliation):
-            found.append(Listed(entry_id.decode(), _decode(fields[fields.index(b"item") + 1])))
+            found.append(Listed(entry_id.decode(), read_item(fields)))
     return sorted(found, key=lambda one: tuple(map(int, one.id.split("-"))))

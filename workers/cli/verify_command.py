@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from workers.cli.given import Given
     from workers.verifying import Report
 
-REBUILT = ("snapshot", "head", "history", "timers", "analytics", "summaries", "work_lists", "loads", "floors")
+REBUILT = (
+    "snapshot", "head", "history", "timers", "analytics", "summaries", "work_lists", "loads", "losses", "handlers",
+    "floors",
+)  # fmt: skip
 """The invariants about what can be rebuilt from the log."""
 
 AUDITED = ("audit_chain", "checkpoints", "entries", "sequence", "history", "snapshot")

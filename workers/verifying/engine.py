@@ -18,8 +18,10 @@ from workers.verifying.chain_check import ChainCheck
 from workers.verifying.claims_check import ClaimsCheck
 from workers.verifying.figures_check import FiguresCheck
 from workers.verifying.floors_check import FloorsCheck
+from workers.verifying.index_check import IndexCheck
 from workers.verifying.lists_check import ListsCheck
 from workers.verifying.notices_check import NoticesCheck, check_dispatch
+from workers.verifying.payouts_check import PayoutsCheck
 from workers.verifying.places import pages, read_page, stand
 from workers.verifying.records_check import KINDS, check_records
 from workers.verifying.report import Findings, Progress, Report
@@ -121,6 +123,8 @@ class Verification:
             claims,
             FiguresCheck(reads, place, keys, findings),
             ListsCheck(reads, place, keys, findings),
+            IndexCheck(reads, place, keys, findings),
+            PayoutsCheck(reads, place, keys, findings),
             NoticesCheck(reads, place, keys, findings),
             ChainCheck(reads, place, keys, findings, self._every),
             floors,

@@ -11,11 +11,12 @@ from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
 from workers.verifying.places import pages
+from workers.verifying.report import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runtime.entry import EntryReader
+    from runtime.entry import Entry, EntryReader
     from runtime.store.reads import Reads
     from workers.verifying.places import Place
     from workers.verifying.report import Findings
@@ -58,14 +59,18 @@ async def check_records(reads: Reads, place: Place, reader: EntryReader, finding
         for row in rows:
             count += 1
             entry = reader.read(row)
+            where = f"{entry.id} on {place.name}"
+            if problem := _no_event(entry, kind):
+                findings["entries"].wrong(f"{where}: {problem}")
+                continue
             record = records.setdefault(entry.entity, _Record())
             record.ids.append(entry.id.encode())
             try:
                 event = kind.decoders[entry.type].decode(entry.data)
                 record.value = kind.evolve(record.value, event)
-            except (KeyError, ValueError) as problem:
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem_:
                 record.broken = True
-                findings["entries"].wrong(f"{entry.id} on {place.name}: {type(problem).__name__}: {problem}")
+                findings["entries"].wrong(f"{where}: {entry.type} of {shown(entry.entity)}: {problem_}")
                 continue
             findings["entries"].right()
             findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
@@ -73,7 +78,31 @@ async def check_records(reads: Reads, place: Place, reader: EntryReader, finding
     for start in range(0, len(names), AT_ONCE):
         part = {name: records[name] for name in names[start : start + AT_ONCE]}
         await _compare(reads, place, part, findings)
+    await _find_orphans(reads, place, records, findings)
     return count
+
+
+async def _find_orphans(reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings) -> None:
+    """Snapshots, versions and histories of records that the log knows nothing of."""
+    keys = place.keyspace
+    prefix = f"{keys.spec.entity}:"
+    async for raw in reads.keys(f"{prefix}*"):
+        name = raw.decode(errors="replace")
+        entity = name.removeprefix(prefix)
+        about = {entity, entity.rpartition(":")[0]}
+        if keys.partition_of(entity) == place.partition and not about & records.keys():
+            findings["snapshot"].wrong(f"{name}: the log holds no event of this record")
+
+
+def _no_event(entry: Entry, kind: Kind) -> str:
+    """Why nothing of ours wrote this entry, so that it belongs to no record; '' when it may be an event."""
+    if entry.fault:
+        return f"it is no event: {shown(entry.fault)}"
+    if entry.is_request:
+        return f"it has no sequence: {shown(entry.type)} was not appended, and nobody may ask here"
+    if entry.type not in kind.decoders:
+        return f"there is no event type {shown(entry.type)} on this log"
+    return ""
 
 
 async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings) -> None:

@@ -44,7 +44,8 @@ async def test_projection_equals_fold(
     assert report.claims == SMALL
     assert set(report.invariants) == set(INVARIANTS)
     silent = {name for name, found in report.invariants.items() if not found.checked}
-    elsewhere = {"checkpoints", "dead_letters", "timers" if ready.ended else "summaries"}
+    elsewhere = {"checkpoints", "dead_letters", "payouts", "reconciliation"}  # nobody pays through a bank here
+    elsewhere |= {"timers", "handlers"} if ready.ended else {"summaries"}
     assert silent <= elsewhere, "an invariant that looked at nothing says nothing"
     assert seen[-1].done == seen[-1].total == report.entries
 
@@ -174,6 +175,112 @@ async def load_off(client: Redis) -> None:
     await command(client, "HINCRBY", "adjusters:load", "ADJ-001", 1)
 
 
+async def decisions_off(client: Redis) -> None:
+    await command(client, "HINCRBY", "adjusters:load", "#decisions", 1)
+
+
+async def last_assigned_moved(client: Redis) -> None:
+    await command(client, "HINCRBY", "adjusters:last-assigned", await last_adjuster(client), 60_000)
+
+
+async def last_assigned_invented(client: Redis) -> None:
+    await command(client, "HSET", "adjusters:last-assigned", "ADJ-NOBODY", 1)
+
+
+async def last_adjuster(client: Redis) -> bytes:
+    names: list[bytes] = sorted(await command(client, "HKEYS", "adjusters:last-assigned"))
+    return names[0]
+
+
+async def first_field(client: Redis, pattern: str) -> tuple[bytes, bytes]:
+    """The first key of a pattern, and its first field."""
+    key = await a_key(client, pattern)
+    return key, sorted(await command(client, "HKEYS", key))[0]
+
+
+async def loss_lost(client: Redis) -> None:
+    await command(client, "HDEL", *await first_field(client, "losses:*"))
+
+
+async def loss_changed(client: Redis) -> None:
+    key, claim = await first_field(client, "losses:*")
+    loss = await command(client, "HGET", key, claim)
+    await command(client, "HSET", key, claim, loss.replace(b'"entry":"', b'"entry":"1'))
+
+
+async def loss_under_another_policy(client: Redis) -> None:
+    key, claim = await first_field(client, "losses:*")
+    await command(client, "HSET", "losses:POL-OTHER", claim, await command(client, "HGET", key, claim))
+
+
+async def loss_of_nobody(client: Redis) -> None:
+    await command(client, "HSET", await a_key(client, "losses:*"), "CLM-NOBODY00", "{}")
+
+
+async def insured_lost(client: Redis) -> None:
+    await command(client, "DEL", await a_key(client, "insured:*"))
+
+
+async def insured_invented(client: Redis) -> None:
+    await command(client, "SADD", "insured:CUST-OTHER", await first_claim(client))
+
+
+async def handler_lost(client: Redis) -> None:
+    await command(client, "HDEL", *await first_field(client, "handlers:*"))
+
+
+async def handler_changed(client: Redis) -> None:
+    await command(client, "HSET", *await first_field(client, "handlers:*"), "ADJ-NOBODY")
+
+
+async def handler_of_an_ended_claim(client: Redis) -> None:
+    await command(client, "HSET", "handlers:household:CUST-OTHER", await first_claim(client), "ADJ-001")
+
+
+async def payout_invented(client: Redis) -> None:
+    await command(client, "HSET", "payments:outcomes", "PAY-CLM-NOBODY00-1", "{}")
+
+
+async def payout_mark_invented(client: Redis) -> None:
+    await command(client, "HSET", "payments:attempts", "PAY-CLM-NOBODY00-1", "{}")
+
+
+async def payout_waits_for_nothing(client: Redis) -> None:
+    await command(client, "HSET", "payments:waiting", "PAY-CLM-NOBODY00-1", "{}")
+
+
+async def payout_retry_invented(client: Redis) -> None:
+    await command(client, "ZADD", "payments:retries", 1, "PAY-CLM-NOBODY00-1")
+
+
+async def bank_place_invented(client: Redis) -> None:
+    await command(client, "SET", "payments:bank-place", "7")
+
+
+async def item_invented(client: Redis) -> None:
+    await command(client, "XADD", "payments:reconciliation", "*", "kind", "held", "item", "{}")
+
+
+async def doubt_invented(client: Redis) -> None:
+    await command(client, "HSET", "payments:doubts", "PAY-CLM-NOBODY00-1", "MSG-1")
+
+
+async def orphan_policy(client: Redis) -> None:
+    await command(client, "HSET", "policies:policy:POL-NOBODY", "body", "{}")
+
+
+async def minutes_off(client: Redis) -> None:
+    await command(client, "HSET", "analytics:minutes", "2015-01-01T00:00|claim.submitted", 1)
+
+
+async def window_state_off(client: Redis) -> None:
+    await command(client, "HSET", "analytics:windows", "day", "2001-01-01")
+
+
+async def overflow_invented(client: Redis) -> None:
+    await command(client, "RPUSH", "queue:overflow", await first_claim(client))
+
+
 async def floor_lowered(client: Redis) -> None:
     await command(client, "DECRBY", await a_key(client, "view:floor:*"), 1)
 
@@ -244,6 +351,7 @@ DAMAGES: list[tuple[Any, str, str]] = [
     (change_body, "snapshot", "body.state"),
     (orphan_snapshot, "snapshot", "CLM-NOBODY00"),
     (policy_changed, "snapshot", "body"),
+    (orphan_policy, "snapshot", "policies:policy:POL-NOBODY: the log holds no event"),
     (raise_head, "head", "facts of it"),
     (lower_head, "head", "the log goes on"),
     (swap_history, "history", "entry 1"),
@@ -260,6 +368,28 @@ DAMAGES: list[tuple[Any, str, str]] = [
     (lose_from_list, "work_lists", "queue:claims:closed"),
     (twice_in_list, "work_lists", "workload"),
     (load_off, "loads", "ADJ-001"),
+    (decisions_off, "loads", "#decisions"),
+    (last_assigned_moved, "loads", "was last assigned"),
+    (last_assigned_invented, "loads", "ADJ-NOBODY"),
+    (overflow_invented, "work_lists", "queue:overflow"),
+    (minutes_off, "analytics", "analytics:minutes"),
+    (window_state_off, "analytics", "analytics:windows"),
+    (loss_lost, "losses", "is missing"),
+    (loss_changed, "losses", "losses:"),
+    (loss_under_another_policy, "losses", "losses:POL-OTHER"),
+    (loss_of_nobody, "losses", "CLM-NOBODY00"),
+    (insured_lost, "losses", "insured:"),
+    (insured_invented, "losses", "insured:CUST-OTHER"),
+    (handler_lost, "handlers", "the store has nothing"),
+    (handler_changed, "handlers", "ADJ-NOBODY"),
+    (handler_of_an_ended_claim, "handlers", "handlers:household:CUST-OTHER"),
+    (payout_invented, "payouts", "payments:outcomes"),
+    (payout_mark_invented, "payouts", "payments:attempts"),
+    (payout_waits_for_nothing, "payouts", "payments:waiting"),
+    (payout_retry_invented, "payouts", "payments:retries"),
+    (bank_place_invented, "payouts", "payments:bank-place"),
+    (item_invented, "reconciliation", "it is no item"),
+    (doubt_invented, "reconciliation", "payments:doubts PAY-CLM-NOBODY00-1"),
     (floor_lowered, "floors", "view:floor:"),
     (notice_lost, "notifications", "is missing"),
     (notice_twice, "notifications", "twice"),
@@ -277,7 +407,7 @@ DAMAGES: list[tuple[Any, str, str]] = [
 ]
 
 
-ON_OPEN_CLAIMS = {move_timer, lose_timer, strange_timer, twice_in_list}
+ON_OPEN_CLAIMS = {move_timer, lose_timer, strange_timer, twice_in_list, handler_lost, handler_changed}
 
 
 @pytest.mark.parametrize(("damage", "invariant", "named"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
@@ -311,3 +441,48 @@ async def test_a_fact_whose_body_does_not_fit_is_named(
     await rewrite_entry(commands, "claims:events", 4, b"data", b'{"tier": []}')
     report = await verified(ready, store_address)
     assert any("does not fit" in line for line in wrong(report)["entries"])
+
+
+JUNK: list[tuple[str, tuple[str, ...], str]] = [
+    ("policies:events", ("hello", "world"), "it is no event: it lacks eventType, policyNumber, data"),
+    ("customers:events", ("customerId", "CUST-1"), "it is no event: it lacks eventType, data"),
+    (
+        "policies:events",
+        ("eventType", "policy.issued", "policyNumber", "POL-1", "data", "{}", "version", "1.0"),
+        "it has no sequence: policy.issued was not appended",
+    ),
+    (
+        "policies:events",
+        ("eventType", "policy.melted", "policyNumber", "POL-1", "data", "{}", "version", "1.0", "sequence", "1"),
+        "there is no event type policy.melted on this log",
+    ),
+    (
+        "customers:events",
+        ("eventType", "customer.registered", "customerId", "CUST-1", "data", "[", "version", "1.0", "sequence", "1"),
+        "customer.registered of CUST-1: ",
+    ),
+    (
+        "policies:events",
+        ("eventType", "policy.lapsed", "policyNumber", "POL-1", "data", '{"effective":"2015-01-01"}', "version", "1.0",
+         "sequence", "1"),
+        "policy.lapsed of POL-1: ",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("log", "fields", "sentence"), JUNK, ids=[sentence for _, _, sentence in JUNK])
+async def test_junk_on_the_logs_of_records_is_named_with_its_place_and_what_is_wrong_with_it(
+    log: str,
+    fields: tuple[str, ...],
+    sentence: str,
+    small_stores: dict[str, SmallStore],
+    commands: Redis,
+    store_address: StoreAddress,
+) -> None:
+    ready = small_stores["ended"]
+    await ready.dump.restore(commands)
+    entry_id = await command(commands, "XADD", log, "*", *fields)
+    found = wrong(await verified(ready, store_address))
+    (line,) = found["entries"]
+    assert line.startswith(f"{entry_id.decode()} on {log}: ")
+    assert sentence in line
