@@ -7,6 +7,7 @@
 
 local ACK_SLICE = 1000            -- unpack() stops at 7,999 values
 local MAX_DIGITS = 15             -- integers stay exact in Lua's doubles, and far from the overflow of HINCRBY (2^63)
+local MAX_INTEGER = 999999999999999
 local MAX_EVENTS = 1000           -- events of one unit of append: their ids go into the history by one unpack()
 local MAX_ARGUMENTS = 7000        -- values of one event or one snapshot
 
@@ -20,6 +21,25 @@ local VERB_TYPE = {
   del = 'any', expire = 'any',
   xadd = 'stream', publish = 'none',
 }
+
+-- The command that performs each verb.
+local VERB_COMMAND = {
+  hset = 'HSET', hdel = 'HDEL', hincr = 'HINCRBY',
+  sadd = 'SADD', srem = 'SREM',
+  zadd = 'ZADD', zincr = 'ZINCRBY', zrem = 'ZREM',
+  rpush = 'RPUSH', lrem = 'LREM',
+  set = 'SET', raise = 'SET',
+  del = 'DEL', expire = 'PEXPIRE',
+  xadd = 'XADD', publish = 'PUBLISH',
+}
+
+-- Inner commands run with the rights of the caller, and a refusal rolls nothing back: so who may not do all of it
+-- may not begin. An error, not an answer: it is a fault of the deployment, never of the entries.
+local function require_right(command, key)
+  if not redis.acl_check_cmd(command, key) then
+    error('this user may not ' .. command .. ' ' .. key .. '; nothing was written')
+  end
+end
 
 -- Integers as the store itself reads them: no leading zero, no plus, no '-0' (HINCRBY refuses those).
 local function is_count(text)
@@ -43,6 +63,12 @@ local function all_texts(op, from)
     if type(op[i]) ~= 'string' then return false end
   end
   return true
+end
+
+-- The same for a list of nothing but arguments, in one call: it refuses tables, booleans and nil. A number passes; the
+-- store would write its digits.
+local function all_joinable(list)
+  return (pcall(table.concat, list))
 end
 
 -- Marks the partition halted, so that append and every settle refuse until an operator resumes it.
@@ -114,12 +140,24 @@ local function look_at(seen, key)
   return now
 end
 
+-- The fields of a hash that this call has written so far. A snapshot is remembered as the list that it came in and
+-- taken apart only when an effect touches the same key, which is rare.
+local function written_fields(now)
+  local list = now.list
+  if list then
+    now.list = nil
+    for i = 1, #list, 2 do now.fields[list[i]] = list[i + 1] end
+  end
+  return now.fields
+end
+
 -- Says that a key is written by the engine alone: no effect may touch it.
 local function reserve(seen, key)
   seen[key] = {reserved = true}
 end
 
--- Counts up in `now` what HINCRBY will count up. Returns nil, or what is wrong.
+-- Counts up in `now` what HINCRBY will count up. Returns nil, or what is wrong. Sums stay numbers: they are exact up
+-- to 15 digits, and only `hset` and the store hold texts.
 local function unfit_increment(op, key, now)
   local stored = {}
   if not now.made then
@@ -127,15 +165,22 @@ local function unfit_increment(op, key, now)
     for i = 3, #op, 2 do names[#names + 1] = op[i] end
     stored = redis.call('HMGET', key, unpack(names))
   end
+  local fields = written_fields(now)
   for i = 3, #op, 2 do
-    local value = now.fields[op[i]]
+    local name = op[i]
+    local value = fields[name]
     if value == nil then value = stored[(i - 1) / 2] end
-    if value and not is_integer(value) then
-      return 'hincr on ' .. key .. ': field ' .. op[i] .. ' holds no integer of at most 15 digits'
+    if type(value) == 'string' then
+      if not is_integer(value) then
+        return 'hincr on ' .. key .. ': field ' .. name .. ' holds no integer of at most 15 digits'
+      end
+      value = tonumber(value)
     end
-    local sum = string.format('%.0f', tonumber(value or '0') + tonumber(op[i + 1]))
-    if not is_integer(sum) then return 'hincr on ' .. key .. ': field ' .. op[i] .. ' would outgrow 15 digits' end
-    now.fields[op[i]] = sum
+    local sum = (value or 0) + tonumber(op[i + 1])
+    if sum > MAX_INTEGER or sum < -MAX_INTEGER then
+      return 'hincr on ' .. key .. ': field ' .. name .. ' would outgrow 15 digits'
+    end
+    fields[name] = sum
   end
   return nil
 end
@@ -154,26 +199,40 @@ local function unfit(op, keys, seen)
   local wrong = misformed(op)
   if wrong then return wrong end
   local verb = op[1]
-  if verb == 'publish' then return nil end
+  if verb == 'publish' then
+    require_right('PUBLISH', op[3])
+    return nil
+  end
   local key = keys[op[2]]
   if key == nil then return verb .. ': its key is not declared' end
-  local now = look_at(seen, key)
-  if now.reserved then return verb .. ' on ' .. key .. ': that key is written by append and settle alone' end
+  local now = seen[key]
+  if now and now.reserved then return verb .. ' on ' .. key .. ': that key is written by append and settle alone' end
+  if verb == 'del' then -- whatever it was, so the store need not be asked
+    require_right('DEL', key)
+    seen[key] = {kind = 'none', made = true, fields = {}}
+    return nil
+  end
+  now = look_at(seen, key)
+  local command = VERB_COMMAND[verb]
+  if not now.rights then now.rights = {} end
+  if not now.rights[command] then
+    require_right(command, key)
+    now.rights[command] = true
+  end
   local wanted = VERB_TYPE[verb]
   if wanted ~= 'any' and now.kind ~= 'none' and now.kind ~= wanted then
     return verb .. ' on ' .. key .. ': it is a ' .. now.kind .. ', not a ' .. wanted
   end
-  if verb == 'del' then
-    seen[key] = {kind = 'none', made = true, fields = {}}
-    return nil
-  elseif verb == 'hincr' then
+  if verb == 'hincr' then
     wrong = unfit_increment(op, key, now)
   elseif verb == 'raise' then
     wrong = unfit_raise(op, key, now)
   elseif verb == 'hset' then
-    for i = 3, #op, 2 do now.fields[op[i]] = op[i + 1] end
+    local fields = written_fields(now)
+    for i = 3, #op, 2 do fields[op[i]] = op[i + 1] end
   elseif verb == 'hdel' then
-    for i = 3, #op do now.fields[op[i]] = false end
+    local fields = written_fields(now)
+    for i = 3, #op do fields[op[i]] = false end
   elseif verb == 'set' then
     now.text = op[3]
   end
@@ -250,11 +309,11 @@ end
 local function misformed_unit(unit)
   if #unit[U_EVENTS] > MAX_EVENTS then return 'more than ' .. MAX_EVENTS .. ' events in one append' end
   for _, event in ipairs(unit[U_EVENTS]) do
-    if #event < 2 or #event % 2 ~= 0 or not all_texts(event, 1) then return 'an event is not made of pairs of text' end
+    if #event < 2 or #event % 2 ~= 0 or not all_joinable(event) then return 'an event is not made of pairs of text' end
     if #event > MAX_ARGUMENTS then return 'an event has too many fields' end
   end
   local fields = unit[U_FIELDS]
-  if #fields % 2 ~= 0 or not all_texts(fields, 1) then return 'the snapshot is not made of pairs of text' end
+  if #fields % 2 ~= 0 or not all_joinable(fields) then return 'the snapshot is not made of pairs of text' end
   if #fields > MAX_ARGUMENTS then return 'the snapshot has too many fields' end
   if not is_count(unit[U_TTL]) or unit[U_TTL] == '0' then return 'a command id needs milliseconds above 0 to live' end
   return nil
@@ -262,7 +321,7 @@ end
 
 -- Checks one unit. Returns nil when it may be written, {'REPEATED', ...} with the first answer, or a refusal.
 -- `versions` simulates what earlier units of the same call make of a head, and which command ids they take.
-local function refuse_unit(unit, keys, versions, seen)
+local function refuse_unit(unit, log_key, keys, versions, seen)
   local command = keys[unit[U_COMMAND]]
   if command then
     if versions[command] then return {'REPEATED'} end
@@ -289,12 +348,20 @@ local function refuse_unit(unit, keys, versions, seen)
   if #unit[U_FIELDS] > 0 then
     local snapshot = look_at(seen, keys[unit[U_SNAPSHOT]])
     snapshot.kind = 'hash'
-    for i = 1, #unit[U_FIELDS], 2 do snapshot.fields[unit[U_FIELDS][i]] = unit[U_FIELDS][i + 1] end
+    written_fields(snapshot)
+    snapshot.list = unit[U_FIELDS]
   end
   for _, op in ipairs(unit[U_OPS]) do
     wrong = unfit(op, keys, seen)
     if wrong then return {'INVALID', wrong} end
   end
+  require_right('SET', head)
+  if #unit[U_EVENTS] > 0 then
+    require_right('XADD', log_key)
+    require_right('RPUSH', keys[unit[U_HISTORY]])
+  end
+  if #unit[U_FIELDS] > 0 then require_right('HSET', keys[unit[U_SNAPSHOT]]) end
+  if command then require_right('SET', command) end
   versions[head] = version + #unit[U_EVENTS]
   if command then versions[command] = true end
   return nil
@@ -323,9 +390,7 @@ end
 -- Runs `body` that writes; an error marks the partition torn and halted. Returns nil or {'TORN', why}.
 -- A user who may not leave that mark may not begin: half a call would then look like none.
 local function guarded(state_key, mark, body)
-  for _, key in ipairs({state_key, mark}) do
-    if not redis.acl_check_cmd('HSET', key, 'halted', '') then error('this user may not write ' .. key) end
-  end
+  for _, key in ipairs({state_key, mark}) do require_right('HSET', key) end
   local done, problem = pcall(body)
   if done then return nil end
   local why = type(problem) == 'table' and problem.torn or tostring(problem)

@@ -16,7 +16,7 @@ local function append(keys, args)
     reserve(seen, keys[log[1]])
     reserve(seen, state_key)
     reserve_unit(unit, keys, seen)
-    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys, {}, seen)
+    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys[log[1]], keys, {}, seen)
     if refusal == nil then
       local result
       refusal = guarded(state_key, nil, function() result = write_unit(unit, logs, keys) end)

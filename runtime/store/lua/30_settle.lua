@@ -101,9 +101,15 @@ local function check_guards(call, keys)
   for _, pair in ipairs(call[7]) do
     if #redis.call('XRANGE', keys[4], pair[1], pair[1]) == 0 then return {'CONFLICT', 'parked ' .. pair[1], '0'} end
   end
+  require_right('HDEL', keys[3])
+  if #call[7] > 0 then
+    require_right('XDEL', keys[4])
+    require_right('HINCRBY', keys[5])
+    require_right('HDEL', keys[5])
+  end
   local fresh = {}
   for _, unit in ipairs(call[5]) do
-    local refusal = refuse_unit(unit, keys, versions, seen)
+    local refusal = refuse_unit(unit, keys[call[4][unit[U_LOG]][1]], keys, versions, seen)
     if refusal == nil then
       fresh[#fresh + 1] = unit
     elseif refusal[1] ~= 'REPEATED' then

@@ -38,6 +38,15 @@ local function open(keys, args)
       missing[#missing + 1] = n
     end
   end
+  if #missing > 0 or not state[1] then -- who may not make all of it may not begin
+    require_right('HSET', state_key)
+    for _, step in ipairs({'CREATE', 'DESTROY'}) do
+      if not redis.acl_check_cmd('XGROUP', step, log_key, 'making') then
+        error('this user may not make the log ' .. log_key .. ' or a group of it; nothing was written')
+      end
+    end
+    for _, n in ipairs(missing) do require_right('HSET', keys[n]) end
+  end
   local incarnation = state[1] or args[2]
   if not state[1] then redis.call('HSET', state_key, 'incarnation', incarnation, 'partitions', args[1]) end
   if not there then -- also without any group: append never makes a stream

@@ -17,6 +17,8 @@ local function retry(keys, args)
       if redis.call('HEXISTS', keys[1], args[n]) == 1 then asked[#asked + 1] = args[n] end
     end
   end
+  for _, command in ipairs({'LREM', 'RPUSH'}) do require_right(command, keys[2]) end
+  require_right('XADD', keys[3])
   for _, entity in ipairs(asked) do
     redis.call('LREM', keys[2], 0, entity)
     redis.call('RPUSH', keys[2], entity)
@@ -33,6 +35,10 @@ redis.register_function{function_name = 'cs_retry_1', callback = retry, flags = 
 local function drop(keys, args)
   local found = redis.call('XRANGE', keys[1], args[3], args[3])
   if #found == 0 then return {'MISSING'} end
+  require_right('XADD', keys[3])
+  require_right('XDEL', keys[1])
+  require_right('HINCRBY', keys[2])
+  require_right('HDEL', keys[2])
   local summary = {}
   for i = 1, #found[1][2], 2 do
     local name = found[1][2][i]
@@ -60,6 +66,7 @@ redis.register_function{function_name = 'cs_unretry_1', callback = unretry, flag
 -- Answers {OK, what it was halted for}
 local function hold(keys, args)
   local before = redis.call('HGET', keys[1], 'halted') or ''
+  require_right('XADD', keys[2])
   if args[2] == '' then
     redis.call('HDEL', keys[1], 'halted')
     for n = 3, #keys do redis.call('HDEL', keys[n], 'torn') end

@@ -5,16 +5,36 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from runtime.answers import Settled, Settlement, Stopped
-from runtime.effects import HashIncrement, ListPush
+from runtime.effects import (
+    Delete,
+    Effect,
+    Expire,
+    HashDelete,
+    HashIncrement,
+    HashSet,
+    ListPush,
+    ListRemove,
+    Publish,
+    Put,
+    Raise,
+    SetAdd,
+    SetRemove,
+    SortedSetAdd,
+    SortedSetIncrement,
+    SortedSetRemove,
+    StreamAdd,
+)
 from runtime.embedded.server import running_server
 from runtime.errors import Halted, StoreFull, StoreMisused
 from runtime.store import functions, position
 from runtime.store.append import Appender
 from runtime.store.clients import Secret, StoreAddress, open_commands
 from runtime.store.keys import PROCESS_DESCRIPTIONS, PROCESSES
+from tests.support.store import command
 from tests.support.things import START, facts, open_things
 
 if TYPE_CHECKING:
@@ -79,20 +99,15 @@ async def limited(client: Redis, *rights: str) -> Redis:
 
 
 async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody() -> None:
-    """W17: a user who lacks one verb: the first effect was written, the second refused."""
+    """W17: what no check can foresee: the first effect was written, the second refused."""
     async with own_store() as client:
         things = await open_things(client, G)
         await things.add("T1", 2)
         entries = await things.read(G)
-        half = await limited(client, "-hincrby")
-        things.client = half
-        settler = things.settler(G, half)
-        wanted = Settlement(entries, [ListPush("seen", ("a",)), HashIncrement("n", {"f": 1})])
-        torn = await settler.settle(START, "t", wanted)
+        await end_of_ids(client, "ended")
+        torn = await things.settle(G, START, entries, ListPush("seen", ("a",)), StreamAdd("ended", ("f", "v")))
         assert isinstance(torn, Stopped)
         assert torn.answer == "TORN"
-        await half.aclose()
-        things.client = client
         assert await things.list("seen") == ["a"]
         assert (await things.record(G))["id"] == START
         again = await things.settle(G, START, entries, ListPush("seen", ("a",)))
@@ -107,16 +122,76 @@ async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody
 
 
 async def test_a_torn_append_halts_the_partition() -> None:
-    """W17: the events are in, the snapshot is not."""
+    """W17: the events are in, an effect is not."""
     async with own_store() as client:
         things = await open_things(client, G)
-        half = await limited(client, "-rpush")
-        appender = Appender(half, {"things": things.log})
+        await end_of_ids(client, "ended")
+        appender = Appender(client, {"things": things.log})
+        wanted = msgspec.structs.replace(facts("T1", 0, 1), effects=(StreamAdd("ended", ("f", "v")),))
         for answer in ("TORN", "HALTED: TORN"):
             with pytest.raises(Halted, match=answer):
-                await appender.append(facts("T1", 0, 1))
-        await half.aclose()
+                await appender.append(wanted)
         assert await client.xlen("things") == 1
+
+
+EFFECTS: dict[str, Effect] = {
+    "hset": HashSet("k", {"f": "v"}),
+    "hdel": HashDelete("k", ("f",)),
+    "hincrby": HashIncrement("k", {"f": 1}),
+    "sadd": SetAdd("k", ("m",)),
+    "srem": SetRemove("k", ("m",)),
+    "zadd": SortedSetAdd("k", {"m": 1}),
+    "zincrby": SortedSetIncrement("k", {"m": 1}),
+    "zrem": SortedSetRemove("k", ("m",)),
+    "rpush": ListPush("k", ("m",)),
+    "lrem": ListRemove("k", ("m",)),
+    "set": Put("k", "v"),
+    "del": Delete("k"),
+    "pexpire": Expire("k", 1000),
+    "xadd": StreamAdd("k", ("f", "v")),
+    "publish": Publish("c", "m"),
+}
+
+
+@pytest.mark.parametrize("verb", EFFECTS)
+async def test_an_effect_that_its_user_may_not_have_leaves_nothing_of_its_settle(verb: str) -> None:
+    """W17: no right is missed in the middle: what comes before the refused effect is not written either."""
+    async with own_store() as client:
+        things = await open_things(client, G)
+        await things.add("T1", 2)
+        entries = await things.read(G)
+        half = await limited(client, f"-{verb}")
+        before = await contents(client)
+        first = ListPush("seen", ("a",)) if verb == "set" else Raise("high", 1)
+        wanted = Settlement(entries, [first, EFFECTS[verb]])
+        with pytest.raises(StoreMisused, match="nothing was written"):
+            await things.settler(G, half).settle(START, "t", wanted)
+        assert await contents(client) == before
+        await half.aclose()
+        settled = await things.settle(G, START, entries, EFFECTS[verb])
+        assert isinstance(settled, Settled), "whoever may goes on from there"
+
+
+@pytest.mark.parametrize("verb", ["xadd", "set", "rpush", "hset"])
+async def test_an_append_that_its_user_may_not_finish_is_not_begun(verb: str) -> None:
+    async with own_store() as client:
+        things = await open_things(client, G)
+        half = await limited(client, f"-{verb}")
+        before = await contents(client)
+        with pytest.raises(StoreMisused, match=r"may not .*nothing was written"):
+            await Appender(half, {"things": things.log}).append(facts("T1", 0, 1, command="c"))
+        assert await contents(client) == before
+        await half.aclose()
+
+
+async def contents(client: Redis) -> dict[bytes, bytes]:
+    """Every key with what it holds, as the server would dump it."""
+    return {key: await command(client, "DUMP", key) async for key in client.scan_iter()}
+
+
+async def end_of_ids(client: Redis, stream: str) -> None:
+    """A stream that takes no further entry: the one error of a write that cannot be seen before."""
+    await command(client, "XADD", stream, "18446744073709551615-18446744073709551615", "f", "v")
 
 
 async def test_a_partition_that_was_repaired_and_resumed_goes_on() -> None:
