@@ -2,9 +2,10 @@
 section 3).
 
 Two kinds: `open_commands`, a pool for calls that may be sent at any time, and `open_reader`, one connection
-that blocks in XREADGROUP. Neither repeats a call by itself: the library's own retries gave an event twice
-and lost whole replies (R2), so our retry layer above decides, knowing which call is safe to repeat. Nothing
-is sent before the first call.
+that blocks in XREADGROUP. Behind Sentinels both find the master at every connect; in a Redis Cluster the
+first has a pool per node and the second finds the owner of its slot at every connect. Neither repeats a call
+by itself: the library's own retries gave an event twice and lost whole replies (R2), so our retry layer above
+decides, knowing which call is safe to repeat. Nothing is sent before the first call.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from runtime.store.address import BadStoreAddress, Secret, StoreAddress
+from runtime.store.address import BadStoreAddress, Place, Secret, StoreAddress
+from runtime.store.cluster_client import ClusterClient
+from runtime.store.cluster_map import ClusterMap, slot_of
+from runtime.store.masters import MasterClient, ResolvedConnection, ResolvedTlsConnection, Sentinels, drop_connections
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
+
+    from runtime.store.masters import Resolve
 
 __all__ = [
     "BadStoreAddress",
@@ -33,6 +39,9 @@ __all__ = [
     "NotMaster",
     "Secret",
     "StoreAddress",
+    "beside",
+    "every_server",
+    "let_go",
     "open_commands",
     "open_reader",
     "verify_master",
@@ -96,14 +105,28 @@ def open_commands(
     `aclose()`.
 
     Bytes in, bytes out. `allow_replica` is for looking only (`doctor`): such a client also talks to a
-    replica.
+    replica. In a cluster `max_connections` is the limit for each node.
     """
+    if address.cluster:
+
+        def open_node(place: Place) -> Redis:
+            return open_commands(
+                address.at(*place),
+                max_connections=max_connections,
+                pool_wait_seconds=pool_wait_seconds,
+                reply_seconds=reply_seconds,
+                connect_seconds=connect_seconds,
+                client_name=client_name,
+            )
+
+        return ClusterClient(_cluster_map(address, connect_seconds), open_node, open_node(address.nodes[0]))
     pool = BlockingConnectionPool(
         max_connections=max_connections,
         timeout=pool_wait_seconds,
         **_connection(address, reply_seconds, connect_seconds, client_name, allow_replica=allow_replica),
     )
-    return Redis.from_pool(pool)
+    kind = MasterClient if address.service is not None else Redis
+    return kind.from_pool(pool)
 
 
 def open_reader(
@@ -113,6 +136,7 @@ def open_reader(
     client_name: str,
     connect_seconds: float = 2.0,
     read_margin_seconds: float = READ_MARGIN_SECONDS,
+    stream: str = "",
 ) -> Redis:
     """Open the one connection of one reader; its XREADGROUP may block for `block_ms`. Close it with
     `aclose()`.
@@ -120,16 +144,79 @@ def open_reader(
     XREADGROUP gives the raw reply, `{stream: [[id, [field, value, ..]], ..]}` in bytes, or `None` after an
     empty read (R9): no dict per entry, nothing decoded. A read is ended by CLIENT UNBLOCK from another
     client, never by cancelling it (R4). After any exception the server knows this client by a new CLIENT
-    ID.
+    ID. In a cluster `stream` says whose owner to read from.
     """
     if block_ms < 1:
         raise ValueError(f"block_ms is {block_ms}; a read without a limit would hang on a dead socket (R3)")
     reply_seconds = block_ms / 1000 + read_margin_seconds
-    pool = ConnectionPool(max_connections=1, **_connection(address, reply_seconds, connect_seconds, client_name))
+    resolve = _owner(address, stream, connect_seconds) if address.cluster else None
+    values = _connection(address, reply_seconds, connect_seconds, client_name, resolve=resolve)
+    pool = ConnectionPool(max_connections=1, **values)
     reader = Redis(connection_pool=pool, single_connection_client=True)
     reader.auto_close_connection_pool = True
     reader.set_response_callback("XREADGROUP", _untouched)
     return reader
+
+
+def beside(commands: Redis, reader: Redis) -> Redis:
+    """A client for calls about the reader's own connection (CLIENT UNBLOCK): client ids are those of one server."""
+    connection = reader.connection
+    if isinstance(commands, ClusterClient) and isinstance(connection, Connection):
+        return commands.node((connection.host, connection.port))
+    return commands
+
+
+async def let_go(client: Redis) -> None:
+    """Drop the connections of a client, so that its next call finds out where the master is."""
+    if isinstance(client, ClusterClient):
+        await client.drop()
+    else:
+        await drop_connections(client)
+
+
+async def every_server(client: Redis) -> list[Redis]:
+    """A client of each server that writes go to: one, or each primary of a cluster."""
+    return await client.every_primary() if isinstance(client, ClusterClient) else [client]
+
+
+def _cluster_map(address: StoreAddress, connect_seconds: float) -> ClusterMap:
+    def look_at(place: Place) -> Redis:
+        return _once(address.at(*place), connect_seconds)
+
+    return ClusterMap(address.nodes, look_at, connect_seconds)
+
+
+def _owner(address: StoreAddress, stream: str, connect_seconds: float) -> Resolve:
+    """Find the node that owns the slot of a stream; asked anew at each connect."""
+    slots = _cluster_map(address, connect_seconds)
+    slot = slot_of(("XLEN", stream))
+    assert slot is not None
+
+    async def resolve() -> Place:
+        slots.doubt()
+        return await slots.owner(slot)
+
+    return resolve
+
+
+def _master(address: StoreAddress, connect_seconds: float) -> Resolve:
+    """Find the master of a service; asked anew at each connect."""
+    assert address.service is not None
+
+    def open_sentinel(place: Place) -> Redis:
+        who = {"username": address.sentinel_username, "password": address.sentinel_password, "db": 0}
+        return _once(msgspec.structs.replace(address.at(*place), **who), connect_seconds)
+
+    sentinels = Sentinels(address.service, open_sentinel, address.nodes)
+    return lambda: sentinels.master(connect_seconds)
+
+
+def _once(address: StoreAddress, seconds: float) -> Redis:
+    """A client for one question, to whoever is at this place."""
+    pool = ConnectionPool(max_connections=1, **_connection(address, seconds, seconds, None, allow_replica=True))
+    client = Redis(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
 
 
 def _untouched(response: Any, **_options: Any) -> Any:
@@ -161,6 +248,7 @@ def _connection(
     client_name: str | None,
     *,
     allow_replica: bool = False,
+    resolve: Resolve | None = None,
 ) -> dict[str, Any]:
     """Every value of a connection, stated. Nothing is left to a default that differs by how it was made
     (R1).
@@ -184,13 +272,13 @@ def _connection(
     }
     if address.socket_path is not None:
         return shared | {"connection_class": _UnixConnection, "path": address.socket_path}
-    tcp = {
-        "connection_class": Connection,
-        "host": address.host,
-        "port": address.port,
-        "socket_keepalive": True,
-    }
-    return shared | tcp | (_tls(address) if address.tls else {})
+    if address.service is not None:
+        resolve = _master(address, connect_seconds)
+    place: dict[str, Any] = {"host": address.host, "port": address.port} if resolve is None else {"resolve": resolve}
+    plain = Connection if resolve is None else ResolvedConnection
+    secure = SSLConnection if resolve is None else ResolvedTlsConnection
+    tls = _tls(address) if address.tls else {}
+    return shared | place | {"connection_class": secure if tls else plain, "socket_keepalive": True} | tls
 
 
 def _credentials(address: StoreAddress) -> UsernamePasswordCredentialProvider | None:
@@ -206,7 +294,6 @@ def _tls(address: StoreAddress) -> dict[str, Any]:
     g).
     """
     return {
-        "connection_class": SSLConnection,
         "ssl_cert_reqs": "required",
         "ssl_check_hostname": True,
         "ssl_min_version": ssl.TLSVersion.TLSv1_3,
