@@ -179,6 +179,7 @@ class Host:
 
     def _reachable(self, answered: bool, detail: str) -> None:
         self.progress.store_reachable(answered, detail)
+        self.metrics.set("claimstream_store_reachable", int(answered))
         self.progress.leases_available(self.membership.leased)
         if answered:
             self._timed_seats_are_seen()

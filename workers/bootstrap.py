@@ -105,12 +105,21 @@ def pays_out(settings: Settings, *, simulation: bool) -> bool:
     return settings.bank.url is not None and not simulation
 
 
-def open_vault(settings: Settings) -> SqliteKeyVault:
-    """The key vault. Raises `MasterKeyError`, `KeyVaultDamaged`, `KeyVaultUnavailable`."""
+def groups_of(settings: Settings, *, simulation: bool = False) -> dict[str, list[str]]:
+    """The consumer groups of each log, as these settings want them."""
+    return groups(simulation=simulation, bank=pays_out(settings, simulation=simulation))
+
+
+def open_vault(settings: Settings, *, sealing: bool = True) -> SqliteKeyVault:
+    """The key vault; closed where nothing has to be sealed, so that a process that only reads needs no master key.
+
+    Raises `MasterKeyError`, `KeyVaultDamaged`, `KeyVaultUnavailable`.
+    """
     options = vault_options(settings)
-    options.path.parent.mkdir(parents=True, exist_ok=True)
     vault = SqliteKeyVault(options, environment=os.environ)
-    vault.open()
+    if sealing:
+        options.path.parent.mkdir(parents=True, exist_ok=True)
+        vault.open()
     return vault
 
 
@@ -122,16 +131,17 @@ async def open_application(
     timing: Timing | None = None,
     clock: Clock | None = None,
     simulation: bool = False,
+    sealing: bool = True,
 ) -> Application:
-    """Open roster, vault and store. Raises their errors; nothing stays open when one of them fails."""
+    """Open roster, vault (when `sealing`) and store. Raises their errors; nothing stays open when one fails."""
     clock = clock or SystemClock()
     staff = staff_of(settings)
-    vault = open_vault(settings)
+    vault = open_vault(settings, sealing=sealing)
     try:
         store = await open_store(
             address,
             log_specs(settings),
-            groups(simulation=simulation, bank=pays_out(settings, simulation=simulation)),
+            groups_of(settings, simulation=simulation),
             options=settings.store.options,
             bus=bus,
         )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, REQUEST_LOG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Route(NamedTuple):
     """An actor: its name, consumer group and log. `timed`: it reads no stream, its group only names its lease.
 
     `simulation`: only in a demonstration; `bank`: only where a bank is configured.
+    `seals`: it appends to claims, so it needs the key vault; the others run without the master key.
     """
 
     actor: str
@@ -19,19 +23,20 @@ class Route(NamedTuple):
     timed: bool = False
     simulation: bool = False
     bank: bool = False
+    seals: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("claims-processor", "processors", CLAIM_LOG),
+    Route("claims-processor", "processors", CLAIM_LOG, seals=True),
     Route("analytics", "analytics", CLAIM_LOG),
     Route("notifier", "notifications", CLAIM_LOG),
     Route("auditor", "auditors", CLAIM_LOG),
     Route("cache-invalidator", "cache-invalidators", CLAIM_LOG),
-    Route("intake", "intake", REQUEST_LOG),
+    Route("intake", "intake", REQUEST_LOG, seals=True),
     Route("dispatcher", "dispatchers", NOTIFICATION_LOG),
-    Route("timekeeper", "timekeepers", CLAIM_LOG, timed=True),
-    Route("payments", "payments", CLAIM_LOG, bank=True),
-    Route("simulator", "simulator", CLAIM_LOG, simulation=True),
+    Route("timekeeper", "timekeepers", CLAIM_LOG, timed=True, seals=True),
+    Route("payments", "payments", CLAIM_LOG, bank=True, seals=True),
+    Route("simulator", "simulator", CLAIM_LOG, simulation=True, seals=True),
 )
 """Every actor that there is."""
 
@@ -48,3 +53,8 @@ def groups(*, simulation: bool, bank: bool = False) -> dict[str, list[str]]:
         if not route.timed:
             found.setdefault(route.log, []).append(route.group)
     return found
+
+
+def seals(actors: Sequence[str]) -> bool:
+    """Whether a process of these actors (none named: of all) has to seal anything."""
+    return not actors or any(route.seals for route in ROUTES if route.actor in actors)

@@ -128,6 +128,7 @@ METRICS: tuple[MetricSpec, ...] = (
     _gauge("claimstream_lease_held", "flag", "1 while this process holds the lease.", "group", "partition"),
     _counter("claimstream_lease_changes_total", "changes", "Leases taken, lost, released.", "group", "state"),
     _counter("claimstream_store_calls_total", "calls", "Round trips to the store.", "call", "outcome"),
+    _gauge("claimstream_store_reachable", "flag", "1 while the store answers the sampler of this process."),
     _histogram("claimstream_store_call_seconds", "Time of a round trip to the store.", CALL_BUCKETS, "call"),
     # supervision and the process
     _counter(

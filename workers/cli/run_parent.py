@@ -12,14 +12,17 @@ import anyio
 import msgspec
 
 from runtime.fleet import run_fleet
+from runtime.stopping import StopRequested
 from runtime.supervision import ChildSpec, Strategy, Supervisor
 from runtime.supervision.signals import ChildStarted
 from runtime.telemetry.fleet_view import FleetView
+from runtime.telemetry.service_manager import service_manager
 from runtime.telemetry.status_server import StatusServer
 from workers.bootstrap import open_application
-from workers.cli.run_process import STATUS_SOCKET, started_line, told_to_logs
+from workers.cli.run_process import STATUS_SOCKET, managed, started_line, told_to_logs
 from workers.cli.run_store import RunStore, examine_store, run_store
 from workers.cli.worker_sockets import remove, socket_folder, socket_name, sweep
+from workers.routing import seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,16 +40,16 @@ async def run_parent(given: Given, order: RunOrder) -> int:
     bus, undo = told_to_logs(order)
     try:
         async with run_store(settings, order.redis_port) as store:
-            await _rehearse(settings, store)
+            await _rehearse(order, settings, store)
             return await _run(given, order, settings, store, bus)
     finally:
         undo()
 
 
-async def _rehearse(settings: Settings, store: RunStore) -> None:
+async def _rehearse(order: RunOrder, settings: Settings, store: RunStore) -> None:
     """Meet here, once, whatever would make every worker refuse to start."""
     await examine_store(settings, store.address)
-    app = await open_application(settings, store.address)
+    app = await open_application(settings, store.address, sealing=seals(order.actors))
     await app.close()
 
 
@@ -54,19 +57,27 @@ async def _run(given: Given, order: RunOrder, settings: Settings, store: RunStor
     folder = socket_folder()
     sweep(folder)
     sockets = {str(n): str(folder / socket_name(os.getpid(), n)) for n in range(order.processes)}
-    status = StatusServer(FleetView(lambda: sockets, monotonic=time.monotonic), _status(order, settings))
+    view = FleetView(lambda: sockets, monotonic=time.monotonic)
+    status = StatusServer(view, _status(order, settings))
+    manager = service_manager(view.health)
     beside = Supervisor(
         "parent",
-        [ChildSpec(name="status", run=status.run, stop=status.stop), *store.keepers()],
+        [ChildSpec(name="status", run=status.run, stop=status.stop), *store.keepers(), *managed(manager)],
         strategy=Strategy.REST_FOR_ONE,
         emit=bus.emit,
     )
 
     def all_ready() -> None:
+        if manager is not None:
+            manager.ready()
         places = {"status": status.address, **store.places()}
         started_line(given, {**places, "pid": os.getpid(), "processes": order.processes})
 
-    unsubscribe = bus.subscribe(_when_all_ready(order.processes, all_ready))
+    def told(signal: Signal) -> None:
+        if manager is not None and isinstance(signal, StopRequested):
+            manager.stopping()
+
+    subscriptions = [bus.subscribe(_when_all_ready(order.processes, all_ready)), bus.subscribe(told)]
     try:
         async with anyio.create_task_group() as tasks:
             up = anyio.Event()
@@ -82,7 +93,8 @@ async def _run(given: Given, order: RunOrder, settings: Settings, store: RunStor
             )
             beside.stop()
     finally:
-        unsubscribe()
+        for unsubscribe in subscriptions:
+            unsubscribe()
         remove(sockets.values())
     return code
 

@@ -14,9 +14,11 @@ from runtime.signals import Bus
 from runtime.stopping import run_until_stopped
 from runtime.supervision import ChildSpec, Unstopped
 from runtime.telemetry import logs
+from runtime.telemetry.service_manager import service_manager
 from workers.bootstrap import cluster_plan, open_application, process_card
 from workers.cli.output import note, print_json
 from workers.cli.run_store import RunStore, examine_store, run_store
+from workers.routing import seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from runtime.fleet.link import ParentLink
     from runtime.host_options import HostOptions
+    from runtime.telemetry.service_manager import ServiceManager
     from workers.cli.given import Given
     from workers.cli.run_command import RunOrder
 
@@ -67,6 +70,11 @@ def started_line(given: Given, told: dict[str, Any]) -> None:
     note(given, f"status  {told['status']}\nstore   {told['store']}{port}{data}\nCtrl-C drains and stops")
 
 
+def managed(manager: ServiceManager | None) -> list[ChildSpec]:
+    """The child that reports to the service manager, where there is one."""
+    return [] if manager is None else [ChildSpec(name="service manager", run=manager.run, stop=manager.stop)]
+
+
 class _Process:
     """What `run_until_stopped` runs. A stop that comes before the host is there is remembered."""
 
@@ -87,6 +95,7 @@ class _Process:
         self._bus = bus
         self._link = link
         self._host: Host | None = None
+        self._manager: ServiceManager | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -98,7 +107,11 @@ class _Process:
     async def run(self) -> None:
         """Check the store, open the application, run the host."""
         await examine_store(self._settings, self._store.address)
-        app = await open_application(self._settings, self._store.address, bus=self._bus)
+        app = await open_application(
+            self._settings, self._store.address, bus=self._bus, sealing=seals(self._order.actors)
+        )
+        if self._link is None:
+            self._manager = service_manager(lambda: host.status.health())
         try:
             self._host = host = Host(
                 app.store,
@@ -127,10 +140,10 @@ class _Process:
         return msgspec.structs.replace(options, status=msgspec.structs.replace(options.status, **changes))
 
     def _services(self) -> list[ChildSpec]:
-        """A worker stops when its parent is gone."""
+        """A worker stops when its parent is gone; one without a parent tells the service manager how it is."""
         link = self._link
         if link is None:
-            return []
+            return managed(self._manager)
 
         async def watch(started: Callable[[], None]) -> None:
             started()
@@ -143,6 +156,8 @@ class _Process:
             self._link.report_ready()
             return
         host = self._host
+        if self._manager is not None:
+            self._manager.ready()
         assert host is not None, "only the host says that it is ready"
         told = {
             "status": host.status_server.address,
