@@ -124,6 +124,12 @@ def role_for(line: str, cumulative: Money, kind: Kind = "indemnity") -> Role:
     return "committee"
 
 
+def role_for_ex_gratia(amount: Money) -> Role:
+    """Who may give this without owing it; a currency without a row: the committee alone."""
+    within = amount.minor <= EX_GRATIA_MAX.get(amount.currency, 0)
+    return "claims_manager" if within else "committee"
+
+
 def at_least(role: str, needed: Role) -> bool:
     """Whether the role stands at or above the needed one; a role that decides nothing never does."""
     return _RANK.get(role, -1) >= _RANK[needed]

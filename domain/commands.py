@@ -179,9 +179,12 @@ class ItemAssessment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ProposeDecision(Command, frozen=True, kw_only=True):
-    """Ask an approver: to approve (amount or items as in `ApproveClaim`) or to deny (reasons)."""
+    """Ask an approver: to approve (amount or items as in `ApproveClaim`), to deny (reasons), or to give `amount`
+    ex gratia (with the `reason`).
+    """
 
-    kind: Literal["approve", "deny"] = "approve"
+    kind: Literal["approve", "deny", "ex_gratia"] = "approve"
+    reason: str = ""
     amount: Money | None = None
     items: tuple[ItemAssessment, ...] = ()
     reason_codes: tuple[str, ...] = ()
@@ -198,12 +201,15 @@ class ApproveClaim(Command, frozen=True, kw_only=True):
     """Approve what the adjudication gives, less what `items` take off, or exactly `amount` when that is less.
 
     `escalate`: where only the authority is missing, propose the decision to an approver instead of refusing.
+    `ex_gratia`: after a denial, give `amount` without owing it, for the `reason`; the policy is set aside.
     """
 
     amount: Money | None = None
     items: tuple[ItemAssessment, ...] = ()
     reason_codes: tuple[str, ...] = ()
     escalate: bool = False
+    ex_gratia: bool = False
+    reason: str = ""
 
 
 class RejectClaim(Command, frozen=True, kw_only=True):

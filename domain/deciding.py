@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from domain import commands as c
 from domain.claim import fitting_row
-from domain.decisions import approving, ending, handling, intake, paying, timers
+from domain.decisions import approving, ending, ex_gratia, handling, intake, paying, timers
 from domain.decisions.draft import Draft
 from domain.decisions.step import Problem, Step
 from domain.events import TYPE_OF
@@ -50,7 +50,7 @@ STEPS: dict[type[Command], Step] = {
     c.SetReserve: Step("claim.reserve.changed", handling.reserve_changed),
     c.ProposeDecision: Step("claim.approval.requested", approving.proposed),
     c.ReturnProposal: Step("claim.approval.returned", approving.returned),
-    c.ApproveClaim: Step("claim.approved", approving.approve),
+    c.ApproveClaim: Step("claim.approved", approving.approve, before=ex_gratia.record_override),
     c.RejectClaim: Step("claim.rejected", approving.reject),
     c.FileAppeal: Step("claim.appeal.filed", ending.appeal_filed),
     c.DecideAppeal: Step("claim.appeal.decided", ending.appeal_decided, after=ending.owner_after_appeal),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def g03(situation: Situation) -> str | None:
     """A policy version in force on the loss date."""
+    if _is_given(situation):
+        return None
     failed = in_force_failures(situation.cover)
     day = situation.claim.notice.loss_date
     return f"no policy version was in force on the loss date {day}: {', '.join(failed)}" if failed else None
@@ -22,9 +24,16 @@ def g03(situation: Situation) -> str | None:
 
 def g04(situation: Situation) -> str | None:
     """Coverage for the peril held, not excluded, waiting period served, claimant insured."""
+    if _is_given(situation):
+        return None
     failed = held_failures(situation.cover)
     peril = situation.claim.notice.peril
     return f"the policy does not answer for {peril or 'this peril'}: {', '.join(failed)}" if failed else None
+
+
+def _is_given(situation: Situation) -> bool:
+    """Ex gratia: it is not given under the policy, so the policy is not asked."""
+    return isinstance(situation.body, deciding.ClaimApproved) and situation.body.ex_gratia is not None
 
 
 def g05(situation: Situation) -> str | None:

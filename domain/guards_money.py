@@ -10,6 +10,7 @@ from domain.bodies import deciding, handling, paying
 from domain.money import Money
 
 if TYPE_CHECKING:
+    from domain.claim_record import Claim
     from domain.context import Payee
     from domain.situation import Situation
 
@@ -23,6 +24,8 @@ def g10(situation: Situation) -> str | None:
         if actor.role == "system":
             return None
         kind, minor = "reserve", claim.paid_all + body.indemnity.minor + body.expense.minor
+    elif isinstance(body, deciding.ClaimApproved) and body.ex_gratia is not None:
+        return _may_give(situation, body.ex_gratia)
     elif isinstance(body, deciding.ClaimApproved):
         kind, minor = "indemnity", body.approved_net.minor
     elif isinstance(body, deciding.DecisionRescinded):
@@ -44,6 +47,17 @@ def _second_of_the_committee(situation: Situation, body: deciding.ClaimApproved)
     if proposal is not None and proposal.proposer_role in ("claims_manager", "committee"):
         return None
     return f"{net} takes two people: a claims manager or member of the committee must propose it first"
+
+
+def _may_give(situation: Situation, amount: Money) -> str | None:
+    """Ex gratia: a manager up to a limit, above it two of the committee."""
+    role, proposal = situation.context.actor.role, situation.claim.proposal
+    needed = authority.role_for_ex_gratia(amount)
+    if not authority.at_least(role, needed):
+        return f"{amount} ex gratia is above the authority of {role or '(none)'}: {needed} may give it"
+    if needed == "committee" and (proposal is None or proposal.proposer_role not in ("claims_manager", "committee")):
+        return f"{amount} ex gratia takes two people: a claims manager or member of the committee must propose it first"
+    return None
 
 
 def missing_authority(role: str, line: str, currency: str, minor: int, kind: str) -> str | None:
@@ -77,6 +91,8 @@ def g12(situation: Situation) -> str | None:
     if not isinstance(body, deciding.ClaimApproved):
         return None
     net = body.approved_net
+    if body.ex_gratia is not None:
+        return _gift_refused(claim, body)
     if context.policy is not None and context.policy.quarantine is not None:
         return f"the policy is quarantined ({context.policy.quarantine}): correct and release it first"
     if net.currency != claim.currency:
@@ -92,6 +108,16 @@ def g12(situation: Situation) -> str | None:
         return "nothing is payable: a claim with net zero is denied, not approved"
     if net.minor < claim.paid:
         return f"{net} is below what has been paid already, {claim.money(claim.paid)}"
+    return None
+
+
+def _gift_refused(claim: Claim, body: deciding.ClaimApproved) -> str | None:
+    """What is given ex gratia stays within what was claimed, and within the limit where there is one."""
+    net, limit = body.approved_net, body.limit
+    if net > claim.notice.claimed:
+        return f"{net} in all is above what was claimed, {claim.notice.claimed}"
+    if limit is not None and net > limit:
+        return f"{net} in all is above the limit of the policy, {limit}"
     return None
 
 

@@ -101,12 +101,13 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.note.added": _body("kind", "note"),
     "claim.status.notified": _body("letter reason extendsUntil"),
     "claim.approval.requested": _body(
-        f"decision proposerId proposerRole approvedNet reasonCodes provisions policyVersion roleNeeded {_ITEMS}"
+        f"decision proposerId proposerRole approvedNet reasonCodes provisions policyVersion roleNeeded exGratia"
+        f" {_ITEMS}"
     ),
     "claim.approval.returned": _body("approverId", "reason"),
     "claim.approved": _body(
         "decision approvedNet straightThrough ruleVersion policyVersion proposerId approverId authority.role"
-        " authority.limit authority.cumulative payBy appealTextId reasonCodes deductible limit approvedAmount"
+        " authority.limit authority.cumulative payBy appealTextId reasonCodes deductible limit approvedAmount exGratia"
         f" processingTimeHours processingSeconds {_ITEMS}"
     ),
     "claim.rejected": _body(

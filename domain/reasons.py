@@ -41,6 +41,9 @@ CODES: Final = (
 REASON_CODES: Final = (*CODES, MISREPRESENTATION, INSUFFICIENT_PROOF)
 """All reasons of a denial or reduction: the checks' codes and those that only people give."""
 
+EX_GRATIA: Final = "EX_GRATIA"
+"""On the lines of what is given without being owed; never a reason of a denial."""
+
 IN_FORCE_CODES: Final = frozenset(CODES[:4])
 """What fails guard G03."""
 HELD_CODES: Final = frozenset((COVERAGE_NOT_HELD, PERIL_EXCLUDED, WAITING_PERIOD, NOT_AN_INSURED))

@@ -23,6 +23,7 @@ class ApprovalRequested(Body, frozen=True, kw_only=True):
     provisions: tuple[str, ...] = ()
     policy_version: int | None = None
     role_needed: str = ""
+    ex_gratia: Money | None = None
 
 
 class ApprovalReturned(Body, frozen=True, kw_only=True):
@@ -33,7 +34,8 @@ class ApprovalReturned(Body, frozen=True, kw_only=True):
 
 
 class ClaimApproved(Body, frozen=True, kw_only=True):
-    """Approved in full or in part. `approved_net` is the total of the claim, not an increment.
+    """Approved in full or in part. `approved_net` is the total of the claim, not an increment; `ex_gratia` is what of
+    it is given now without being owed.
 
     `approved_amount` (major units) and `processing_time_hours` are derived for lab readers.
     """
@@ -52,6 +54,7 @@ class ClaimApproved(Body, frozen=True, kw_only=True):
     reason_codes: tuple[str, ...] = ()
     deductible: Money | None = None
     limit: Money | None = None
+    ex_gratia: Money | None = None
     approved_amount: Decimal | None = None
     processing_time_hours: Decimal | None = None
     processing_seconds: int = 0

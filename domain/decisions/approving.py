@@ -17,6 +17,7 @@ from domain.bodies.deciding import (
 )
 from domain.commands import ItemAssessment
 from domain.coverage import in_force_failures
+from domain.decisions import ex_gratia
 from domain.decisions.handling import give_owner
 from domain.decisions.step import Problem
 from domain.guards_money import missing_authority
@@ -127,6 +128,8 @@ def approve(claim: Claim, command: commands.ApproveClaim, context: Context) -> B
     """`ApproveClaim`; with nothing said about items and amount an approver confirms the proposal as it is."""
     if claim.proposal is not None and command.amount is None and not command.items:
         return _proposed(claim, context)
+    if command.ex_gratia:
+        return ex_gratia.approved(claim, command, context)
     found = assess(claim, context, command)
     if isinstance(found, Problem):
         return found
@@ -142,6 +145,8 @@ def _proposed(claim: Claim, context: Context) -> Body | Problem:
     assert proposal is not None
     if proposal.kind == "denied":
         return Problem("WRONG_STATE", "a denial was proposed: reject the claim, or return the proposal")
+    if proposal.kind == "ex_gratia":
+        return ex_gratia.approval(claim, context, claim.money(proposal.net - claim.paid))
     given = tuple(
         ItemAssessment(
             item_id=line.item_id,
@@ -172,6 +177,8 @@ def proposed(claim: Claim, command: commands.ProposeDecision, context: Context) 
             policy_version=claim.coverage.policy_version,
             role_needed=authority.role_for(claim.notice.line, claim.notice.claimed, "denial"),
         )
+    if command.kind == "ex_gratia":
+        return ex_gratia.proposed(claim, command, context)
     found = assess(claim, context, command)
     return found if isinstance(found, Problem) else requested(claim, found, context)
 
@@ -257,7 +264,7 @@ def owner_after_rescission(draft: Draft, command: object) -> None:
 
 def escalated(claim: Claim, command: commands.ApproveClaim, context: Context) -> ApprovalRequested | None:
     """The proposal instead of an approval that only lacks authority."""
-    if claim.state != "ASSIGNED" or not command.escalate:
+    if claim.state != "ASSIGNED" or not command.escalate or command.ex_gratia:
         return None
     found = assess(claim, context, command)
     return None if isinstance(found, Problem) else requested(claim, found, context)
