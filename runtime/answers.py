@@ -78,11 +78,16 @@ class Standing(msgspec.Struct, frozen=True):
     healed: bool
     deaths: int
     alone: str
+    """The last of the entries that had the process to themselves when it died; '' for none."""
     kills: int
     retries: int
     held: Mapping[str, int]
     token: str = ""
     """Of the last settle: the fence of a settle without entries."""
+    together: str = ""
+    """The last entry of the batch that was marked after a death and handled in company; '' for none."""
+    marked: int = 0
+    """How many entries the mark speaks of, that of `together` or of `alone`."""
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -24,10 +24,12 @@ def halves(batch: Sequence[T]) -> list[Sequence[T]]:
     return [batch[:middle], batch[middle:]]
 
 
-def singles(batch: Sequence[T]) -> list[Sequence[T]]:
-    """Cut a batch into batches of one.
+def cut(batch: Sequence[T], first: int) -> list[Sequence[T]]:
+    """Cut off the first so many, if there are more.
 
-    >>> singles([1, 2])
-    [[1], [2]]
+    >>> cut([1, 2, 3], 2)
+    [[1, 2], [3]]
+    >>> cut([1, 2], 2)
+    [[1, 2]]
     """
-    return [batch[n : n + 1] for n in range(len(batch))]
+    return [batch[:first], batch[first:]] if len(batch) > first else [batch]

@@ -43,8 +43,8 @@ class Link(Protocol):
         """Where the group stands."""
         ...
 
-    async def mark_alone(self, position: str, entry_id: str) -> bool:
-        """Say durably that one entry runs alone now; False when fenced."""
+    async def mark(self, position: str, last_id: str, count: int, *, alone: bool) -> bool:
+        """Say durably which entries are handled now, in company or alone; False when fenced."""
         ...
 
     async def halt(self, why: str) -> None:

@@ -17,7 +17,7 @@ from runtime.effects import Park, Wanted
 from runtime.entry import Batch, Entry
 from runtime.errors import EffectRefused, Halted, ReaderTooOld, StoreUnavailable, Unreadable
 from runtime.serving.attempts import Attempts, WorkOptions
-from runtime.serving.bisect import halves, singles
+from runtime.serving.bisect import cut, halves
 from runtime.serving.settling import Doubt, Settling, outcome_name, refuse
 from runtime.serving.triage import Known, Plan, triage
 from runtime.serving.turn import Turn, only_parking
@@ -102,7 +102,8 @@ class Work:
         pending: deque[Sequence[Entry]] = deque([entries])
         while pending and not self._waits.stopping:
             part = pending.popleft()
-            again = await self._carefully(part) if self._attempts.careful else await self._in_company(part)
+            suspects = self._attempts.suspects(part)
+            again = await (self._carefully(part, suspects) if suspects else self._in_company(part))
             pending.extendleft(reversed(again))
 
     async def tick(self) -> None:
@@ -137,22 +138,28 @@ class Work:
             del self._held[entity]
 
     async def _in_company(self, part: Sequence[Entry]) -> Parts:
+        """Handle a batch beside those of other partitions; after a death under a durable mark."""
         async with self._gate.shared():
+            if self._attempts.marks:
+                await self._mark(part, alone=False)
             return await self._attempt(part)
 
-    async def _carefully(self, part: Sequence[Entry]) -> Parts:
-        """Run one entry with the process to itself, under a durable mark, so that a death counts against it."""
-        if len(part) > 1:
-            return singles(part)
-        entry = part[0]
-        if self._attempts.kills_the_process(entry.id):
-            await self._park_unhandled(entry, f"the process died {self._attempts.options.kills} times with it alone")
+    async def _carefully(self, part: Sequence[Entry], suspects: int) -> Parts:
+        """Run suspects with the process to themselves, under a durable mark, so that a death counts against them."""
+        slices = cut(part, suspects)
+        if len(slices) > 1:
+            return slices
+        if len(part) == 1 and self._attempts.kills_the_process(part[0].id):
+            await self._park_unhandled(part[0], f"the process died {self._attempts.options.kills} times with it alone")
             return []
         async with self._gate.alone():
-            if not await self._link.mark_alone(self.position, entry.id):
-                raise Doubt("fenced")
+            await self._mark(part, alone=True)
             await failpoints.reach("alone.marked")
             return await self._attempt(part)
+
+    async def _mark(self, part: Sequence[Entry], *, alone: bool) -> None:
+        if not await self._link.mark(self.position, part[-1].id, len(part), alone=alone):
+            raise Doubt("fenced")
 
     async def _attempt(self, part: Sequence[Entry]) -> Parts:
         """Handle and settle once. Returns what has to be done again, in order (empty: all settled)."""

@@ -61,11 +61,12 @@ class StoreLink:
         """Where the group stands."""
         return await position.look(self._commands, self._keys, self._group, self._partition)
 
-    async def mark_alone(self, at: str, entry_id: str) -> bool:
-        """Say durably that one entry runs alone now; False when fenced."""
-        return await position.mark_alone(
-            self._commands, self._keys, self._group, self._partition, at, entry_id, self._process
-        )
+    async def mark(self, at: str, last_id: str, count: int, *, alone: bool) -> bool:
+        """Say durably which entries are handled now, in company or alone; False when fenced."""
+        return await position.mark(
+            self._commands, self._keys, self._group, self._partition, at, last_id, self._process,
+            count=count, alone=alone,
+        )  # fmt: skip
 
     async def halt(self, why: str) -> None:
         """Halt the partition until an operator resumes it."""

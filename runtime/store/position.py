@@ -96,6 +96,8 @@ async def resync(
         retries=int(texts[6]),
         held=_counts(reply[8]),
         token=reply[9].decode(),
+        together=reply[10].decode(),
+        marked=int(reply[11]),
     )
 
 
@@ -133,21 +135,27 @@ async def look(client: functions.Client, keys: Keyspace, group: str, partition: 
     )
 
 
-async def mark_alone(
+async def mark(
     client: functions.Client,
     keys: Keyspace,
     group: str,
     partition: int,
     position: str,
-    entry_id: str,
+    last_id: str,
     process: str,
+    *,
+    count: int = 1,
+    alone: bool = True,
 ) -> bool:
-    """Say durably that one entry runs alone now. False when the position is another (we are fenced)."""
+    """Say durably that the `count` entries from the position to `last_id` are handled now, in company or `alone`.
+
+    False when the position is another (we are fenced).
+    """
     reply = await functions.call(
         client,
         functions.MARK,
         [keys.position(group, partition), keys.log(partition)],
-        [position, entry_id, process, group],
+        [position, last_id, process, group, str(count), "1" if alone else "0"],
     )
     return bool(reply[0] == b"OK")
 

@@ -135,7 +135,7 @@ local function move_position(record_key, ids, token, settled, marks)
     write('HSET', record_key, 'token', token)
   else
     write('HSET', record_key, 'id', ids[#ids], 'settled', settled, 'token', token)
-    if marks then write('HDEL', record_key, 'deaths', 'alone', 'kills') end
+    if marks then write('HDEL', record_key, 'deaths', 'alone', 'kills', 'together', 'marked') end
   end
 end
 

@@ -85,12 +85,12 @@ local function clear_settled(log_key, group, position)
   end
 end
 
--- A new owner counts a death when the last one left its start mark; an entry that was alone counts a kill.
+-- A new owner counts a death when the last one left its start mark; a single entry that was alone counts a kill.
 local function count_deaths(record_key, process)
-  local record = redis.call('HMGET', record_key, 'started', 'alone')
+  local record = redis.call('HMGET', record_key, 'started', 'alone', 'marked')
   if record[1] and record[1] ~= process then
     redis.call('HINCRBY', record_key, 'deaths', 1)
-    if record[2] then redis.call('HINCRBY', record_key, 'kills', 1) end
+    if record[2] and record[3] == '1' then redis.call('HINCRBY', record_key, 'kills', 1) end
   end
   redis.call('HSET', record_key, 'started', process)
 end
@@ -104,7 +104,8 @@ end
 -- cs_resync_1: a settle of zero entries: the cursor goes to the position, what is pending below is acknowledged.
 --   KEYS[1] log  [2] state  [3] position record  [4] held entities  [5] retry list
 --   ARGV[1] group  [2] incarnation  [3] consumer = process incarnation  [4] '1' when a runner starts here
--- Answers {OK, position, settled, healed, deaths, alone, kills, retries, {entity, count ...}, token} | LOST | HALTED
+-- Answers {OK, position, settled, healed, deaths, alone, kills, retries, {entity, count ...}, token, together, marked}
+--   | LOST | HALTED
 local function resync(keys, args)
   local group = args[1]
   local log_key, state_key, record_key = keys[1], keys[2], keys[3]
@@ -127,9 +128,10 @@ local function resync(keys, args)
     drop_other_consumers(log_key, group, args[3])
     count_deaths(record_key, args[3])
   end
-  local marks = redis.call('HMGET', record_key, 'deaths', 'alone', 'kills')
+  local marks = redis.call('HMGET', record_key, 'deaths', 'alone', 'kills', 'together', 'marked')
   return {'OK', record[1], record[2], healed, marks[1] or '0', marks[2] or '', marks[3] or '0',
-    tostring(redis.call('LLEN', keys[5])), redis.call('HGETALL', keys[4]), record[4] or ''}
+    tostring(redis.call('LLEN', keys[5])), redis.call('HGETALL', keys[4]), record[4] or '', marks[4] or '',
+    marks[5] or '0'}
 end
 
 redis.register_function{function_name = 'cs_resync_1', callback = resync, flags = {'allow-oom'}}
@@ -142,21 +144,28 @@ local function hand_back(log_key, group, consumer, position, settled)
   redis.pcall('XGROUP', 'DELCONSUMER', log_key, group, consumer)
 end
 
--- cs_mark_1: says durably that one entry runs alone from now on, so that a death counts against it.
---   KEYS[1] position record  [2] log    ARGV[1] expected position  [2] entry id, or '' to leave: clears the start mark
---   and hands back what is pending  [3] process incarnation  [4] group.   Answers {OK, position} | {FENCED, position}
+-- cs_mark_1: says durably which entries behind the position are handled now, so that a death counts against them alone.
+--   KEYS[1] position record  [2] log    ARGV[1] expected position  [2] id of the last one, or '' to leave: clears the
+--   start mark and hands back what is pending  [3] process incarnation  [4] group  [5] how many  [6] '1' when nothing
+--   else is handled in the process.   Answers {OK, position} | {FENCED, position}
 -- Who is not the last that started here leaves nothing but its place: the new owner's cursor is not ours to move.
 local function mark(keys, args)
-  local record = redis.call('HMGET', keys[1], 'id', 'started', 'alone', 'settled')
+  local record = redis.call('HMGET', keys[1], 'id', 'started', 'alone', 'settled', 'marked')
   if args[2] == '' then
     if record[2] == args[3] then
-      redis.call('HDEL', keys[1], 'started', 'deaths', 'alone', 'kills')
+      redis.call('HDEL', keys[1], 'started', 'deaths', 'alone', 'kills', 'together', 'marked')
       hand_back(keys[2], args[4], args[3], record[1], record[4])
     end
     return {'OK', record[1] or ''}
   end
   if record[1] ~= args[1] then return {'FENCED', record[1] or ''} end
-  if record[3] ~= args[2] then redis.call('HSET', keys[1], 'alone', args[2], 'kills', '0') end
+  if args[6] ~= '1' then
+    redis.call('HDEL', keys[1], 'alone', 'kills')
+    redis.call('HSET', keys[1], 'together', args[2], 'marked', args[5])
+  elseif record[3] ~= args[2] or record[5] ~= args[5] then
+    redis.call('HDEL', keys[1], 'together')
+    redis.call('HSET', keys[1], 'alone', args[2], 'kills', '0', 'marked', args[5])
+  end
   return {'OK', record[1]}
 end
 

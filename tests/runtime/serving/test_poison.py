@@ -287,7 +287,7 @@ async def test_an_entry_that_killed_the_process_too_often_is_parked_unhandled(
     await things.add("T2", 1)
     for n in range(3):
         await things.resync(G, f"dead {n}", start=True)
-        await position.mark_alone(commands, things.keys, G, 0, START, ids[0], f"dead {n}")
+        await position.mark(commands, things.keys, G, 0, START, ids[0], f"dead {n}")
     actor = Lister()
     async with serving(store_address, things, actor, work=WorkOptions(kills=3)) as served:
         await served.until_rest()
@@ -296,23 +296,100 @@ async def test_an_entry_that_killed_the_process_too_often_is_parked_unhandled(
     assert "alone" in (await letters(commands, things))[0].reason
 
 
-async def test_after_deaths_without_progress_entries_run_one_at_a_time_under_a_durable_mark(
+async def died(things: Things, name: str, *, marked: int, alone: bool = False) -> None:
+    """A process starts, marks so many entries from the beginning, and is gone."""
+    await things.resync(G, name, start=True)
+    ids = [entry_id.decode() for entry_id, _ in await things.client.xrange("things")]
+    assert await position.mark(
+        things.client, things.keys, G, 0, START, ids[marked - 1], name, count=marked, alone=alone
+    )
+
+
+class Marking(Lister):
+    """Reads the mark that is on while it handles."""
+
+    def __init__(self, things: Things) -> None:
+        """Of these things."""
+        super().__init__()
+        self.things = things
+        self.marks: list[dict[str, str]] = []
+
+    async def handle(self, batch: Batch) -> Effects:
+        """Look, then list."""
+        record = await self.things.record(G)
+        self.marks.append({name: record[name] for name in ("together", "alone", "marked") if name in record})
+        return await super().handle(batch)
+
+
+async def test_after_one_death_a_batch_is_marked_and_still_handled_as_a_whole(
     commands: Redis, store_address: StoreAddress
 ) -> None:
-    """W20."""
+    """W20: nobody is suspected yet; the next death would know its batch. One settle, and marking is over."""
     things = await open_things(commands, G)
     ids = await things.add("T1", 3)
-    for n in range(3):
-        await things.resync(G, f"dead {n}", start=True)
-    marks: list[str] = []
-
-    class Looks(Lister):
-        async def handle(self, batch: Batch) -> Effects:
-            marks.append((await things.record(G)).get("alone", ""))
-            return await super().handle(batch)
-
-    actor = Looks()
+    await things.resync(G, "dead", start=True)
+    actor = Marking(things)
     async with serving(store_address, things, actor) as served:
         await served.until_rest()
-    assert actor.given == [["T1-1"], ["T1-2"], ["T1-3"]]
-    assert marks == list(ids)
+        await things.add("T1", 1)
+        await served.until_rest()
+    assert actor.given == [["T1-1", "T1-2", "T1-3"], ["T1-4"]]
+    assert actor.marks == [{"together": ids[2], "marked": "3"}, {}]
+
+
+async def test_after_two_deaths_only_the_batch_at_hand_runs_one_at_a_time_under_a_durable_mark(
+    commands: Redis, store_address: StoreAddress
+) -> None:
+    """W20: what comes behind it goes on in batches."""
+    things = await open_things(commands, G)
+    ids = await things.add("T1", 6)
+    await things.resync(G, "dead 1", start=True)
+    await died(things, "dead 2", marked=2)
+    actor = Marking(things)
+    async with serving(store_address, things, actor) as served:
+        await served.until_rest()
+    assert actor.given == [["T1-1"], ["T1-2"], ["T1-3", "T1-4", "T1-5", "T1-6"]]
+    assert actor.marks == [{"alone": ids[0], "marked": "1"}, {"alone": ids[1], "marked": "1"}, {}]
+    assert await things.list("seen") == [f"T1-{n}" for n in range(1, 7)]
+
+
+async def test_deaths_of_a_process_that_had_no_batch_of_ours_at_hand_make_nobody_suspect(
+    commands: Redis, store_address: StoreAddress
+) -> None:
+    """W21: another partition killed it."""
+    things = await open_things(commands, G)
+    await things.add("T1", 3)
+    for n in range(5):
+        await things.resync(G, f"dead {n}", start=True)
+    actor = Marking(things)
+    async with serving(store_address, things, actor) as served:
+        await served.until_rest()
+    assert actor.given == [["T1-1", "T1-2", "T1-3"]]
+
+
+async def test_many_suspects_run_in_slices_and_a_death_narrows_them_to_its_slice(
+    commands: Redis, store_address: StoreAddress
+) -> None:
+    """W20: 22 marks instead of 500 when nobody is to blame."""
+    things = await open_things(commands, G)
+    await things.add("T1", 100)
+    await things.resync(G, "dead 1", start=True)
+    await died(things, "dead 2", marked=100)
+
+    class DiesInTheThird(Marking):
+        async def handle(self, batch: Batch) -> Effects:
+            wanted = await super().handle(batch)
+            if len(self.given) == 3:
+                await asyncio.Event().wait()
+            return wanted
+
+    actor, options = DiesInTheThird(things), WorkOptions(careful_singly=10)
+    async with serving(store_address, things, actor, work=options) as served:
+        await until(lambda: len(actor.given) == 3, what="the third slice")
+        await served.kill()
+    assert [len(batch) for batch in actor.given] == [10, 10, 10]
+    heir = Marking(things)
+    async with serving(store_address, things, heir, work=options, process="p2") as served:
+        await served.until_rest()
+    assert [len(batch) for batch in heir.given] == [*([1] * 10), 70]
+    assert await things.list("seen") == [f"T1-{n}" for n in range(1, 101)]

@@ -108,7 +108,7 @@ async def test_parking_trying_again_and_dropping_touch_declared_keys_only(cluste
 async def test_looks_marks_resync_and_halts_touch_declared_keys_only(cluster: Redis) -> None:
     things, at = await with_parked(cluster)
     await things.look(G)
-    assert await position.mark_alone(cluster, things.keys, G, 0, at, "1-1", "me")
+    assert await position.mark(cluster, things.keys, G, 0, at, "1-1", "me")
     await position.clear_start(cluster, things.keys, G, 0, "me")
     await cluster.xgroup_destroy(things.keys.log(), G)
     assert (await things.resync(G, start=True)).healed

@@ -67,7 +67,7 @@ async def test_a_full_store_refuses_appends_and_drains_until_it_takes_them_again
         things = await open_things(client, G)
         await things.resync(G, start=True)
         entries = await things.read(G)
-        assert await position.mark_alone(client, things.keys, G, 0, START, entries[0].id, "me")
+        assert await position.mark(client, things.keys, G, 0, START, entries[0].id, "me")
         answer = await things.settle(G, START, entries, ListPush("seen", ("a",)), facts("T2", 0, 1))
         assert isinstance(answer, Settled)
         await client.xgroup_destroy("things", G)

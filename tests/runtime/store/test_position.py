@@ -212,7 +212,7 @@ async def test_a_death_with_one_entry_alone_counts_against_that_entry(commands: 
     for kills, process in enumerate(("p1", "p2", "p3")):
         standing = await things.resync(G, process, start=True)
         assert standing.kills == kills
-        assert await position.mark_alone(commands, things.keys, G, 0, START, ids[0], process)
+        assert await position.mark(commands, things.keys, G, 0, START, ids[0], process)
     assert (await things.resync(G, "p4", start=True)).alone == ids[0]
 
 
@@ -220,7 +220,7 @@ async def test_a_settled_batch_clears_the_deaths_before_it(commands: Redis) -> N
     """W21: a death without further ones in the same place means nothing."""
     things, ids = await settled(commands, 0, of=1)
     await things.resync(G, "p1", start=True)
-    await position.mark_alone(commands, things.keys, G, 0, START, ids[0], "p1")
+    await position.mark(commands, things.keys, G, 0, START, ids[0], "p1")
     await things.resync(G, "p2", start=True)
     await things.settle(G, START, await things.read(G, "p2"))
     standing = await things.resync(G, "p2")
@@ -246,7 +246,7 @@ async def test_a_late_leave_does_not_clear_the_mark_of_the_next_owner(commands: 
 
 async def test_a_zombie_cannot_mark_an_entry(commands: Redis) -> None:
     things, ids = await settled(commands, 2, of=3)
-    assert not await position.mark_alone(commands, things.keys, G, 0, ids[0], ids[1], "zombie")
+    assert not await position.mark(commands, things.keys, G, 0, ids[0], ids[1], "zombie")
     assert "alone" not in await things.record(G)
 
 
