@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from runtime.archive.options import ArchiveOptions
 from runtime.embedded.options import EmbeddedOptions
 from runtime.fleet.worker import FleetOptions
 from runtime.host_options import HostOptions
@@ -116,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: What the store must offer before a process starts on it.
     expect: StoreExpectations = StoreExpectations()
     log: LogSettings = LogSettings()
+    archive: ArchiveOptions = ArchiveOptions()
     privacy: PrivacySettings = PrivacySettings()
     channels: ChannelSettings = ChannelSettings()
     roster: RosterSettings = RosterSettings()

@@ -25,6 +25,8 @@ from workers.adapters.sealing import AesGcmSealer, SealerOptions
 from workers.adoption import Adoption
 from workers.analytics import Analytics
 from workers.application import Application
+from workers.archivists import Archives
+from workers.archivists import builders as archivist_builders
 from workers.auditor import Auditor
 from workers.bank_answers import BankAnswers
 from workers.cache_invalidator import CacheInvalidator
@@ -83,6 +85,24 @@ def beside_data(settings: Settings, name: str) -> Path:
     return Path(settings.embedded.data_dir).parent / name
 
 
+def archive_directory(settings: Settings) -> Path | None:
+    """Where the archive lies; None: there is none. Beside the data directory, under its own name, not in it."""
+    chosen = settings.archive
+    if not chosen.enabled:
+        return None
+    if chosen.directory:
+        return Path(chosen.directory)
+    if settings.store.mode == "external":
+        return None
+    data = Path(settings.embedded.data_dir)
+    return data.with_name(f"{data.name}.archive")
+
+
+def archives_of(settings: Settings) -> Archives:
+    """The archive, for those that read it."""
+    return Archives(archive_directory(settings))
+
+
 def vault_options(settings: Settings) -> KeyVaultOptions:
     """Where the key vault and its master key lie."""
     privacy = settings.privacy
@@ -107,7 +127,11 @@ def pays_out(settings: Settings, *, simulation: bool) -> bool:
 
 def groups_of(settings: Settings, *, simulation: bool = False) -> dict[str, list[str]]:
     """The consumer groups of each log, as these settings want them."""
-    return groups(simulation=simulation, bank=pays_out(settings, simulation=simulation))
+    return groups(
+        simulation=simulation,
+        bank=pays_out(settings, simulation=simulation),
+        archive=archive_directory(settings) is not None,
+    )
 
 
 def open_vault(settings: Settings, *, sealing: bool = True) -> SqliteKeyVault:
@@ -175,9 +199,12 @@ def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int |
     builders = _builders(app, settings, simulation_seed)
     if bank:
         builders["payments"] = _payments(app, settings)
+    archive = archive_directory(settings)
+    if archive is not None:
+        builders |= archivist_builders(app.store, archive, settings.archive, app.clock)
     actors = [
         ActorPlan(route.actor, route.group, route.log, builders[route.actor], route.timed)
-        for route in routes(simulation=simulation, bank=bank)
+        for route in routes(simulation=simulation, bank=bank, archive=archive is not None)
     ]
     return ClusterPlan(logs, actors)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, REQUEST_LOG
+from workers.keys import CLAIM_LOG, CUSTOMER_LOG, NOTIFICATION_LOG, POLICY_LOG, REQUEST_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Route(NamedTuple):
     """An actor: its name, consumer group and log. `timed`: it reads no stream, its group only names its lease.
 
-    `simulation`: only in a demonstration; `bank`: only where a bank is configured.
+    `simulation`: only in a demonstration; `bank`: only where a bank is configured; `archive`: only where there is one.
     `seals`: it appends to claims, so it needs the key vault; the others run without the master key.
     """
 
@@ -23,6 +23,7 @@ class Route(NamedTuple):
     timed: bool = False
     simulation: bool = False
     bank: bool = False
+    archive: bool = False
     seals: bool = False
 
 
@@ -36,20 +37,27 @@ ROUTES: tuple[Route, ...] = (
     Route("dispatcher", "dispatchers", NOTIFICATION_LOG),
     Route("timekeeper", "timekeepers", CLAIM_LOG, timed=True, seals=True),
     Route("payments", "payments", CLAIM_LOG, bank=True, seals=True),
+    Route("archivist", "archivists", CLAIM_LOG, archive=True),
+    Route("policy-archivist", "archivists", POLICY_LOG, archive=True),
+    Route("customer-archivist", "archivists", CUSTOMER_LOG, archive=True),
     Route("simulator", "simulator", CLAIM_LOG, simulation=True, seals=True),
 )
 """Every actor that there is."""
 
 
-def routes(*, simulation: bool, bank: bool = False) -> list[Route]:
-    """The actors of a cluster, with or without those of the simulation, with or without a bank."""
-    return [route for route in ROUTES if (simulation or not route.simulation) and (bank or not route.bank)]
+def routes(*, simulation: bool, bank: bool = False, archive: bool = False) -> list[Route]:
+    """The actors of a cluster, with or without those of the simulation, with or without a bank and an archive."""
+    return [
+        route
+        for route in ROUTES
+        if (simulation or not route.simulation) and (bank or not route.bank) and (archive or not route.archive)
+    ]
 
 
-def groups(*, simulation: bool, bank: bool = False) -> dict[str, list[str]]:
+def groups(*, simulation: bool, bank: bool = False, archive: bool = False) -> dict[str, list[str]]:
     """The consumer groups of each log."""
     found: dict[str, list[str]] = {}
-    for route in routes(simulation=simulation, bank=bank):
+    for route in routes(simulation=simulation, bank=bank, archive=archive):
         if not route.timed:
             found.setdefault(route.log, []).append(route.group)
     return found

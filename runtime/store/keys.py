@@ -76,6 +76,10 @@ class Keyspace:
         """List: entities whose parked entries an operator wants tried again."""
         return f"{self.spec.name}:retries:{group}{self._suffixes[partition]}"
 
+    def archive(self, partition: int = 0) -> str:
+        """Hash: how far the log is archived: entries, id of the last one, head of the chain."""
+        return f"{self.spec.name}:archive{self._suffixes[partition]}"
+
     def operations(self, partition: int = 0) -> str:
         """Stream: what operators did."""
         return f"{self.spec.name}:operations{self._suffixes[partition]}"

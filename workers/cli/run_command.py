@@ -53,7 +53,9 @@ def run(
     """Run actors until SIGTERM or Ctrl-C, then drain. Starts a store when none is configured."""
     given = given_of(ctx)
     bank = bool(actors) and given.settings().bank.url is not None
-    order = RunOrder(_known(actors or [], bank=bank), processes, port, redis_port, _level(given, log_level))
+    archive = bool(actors) and _archives(given)
+    names = _known(actors or [], bank=bank, archive=archive)
+    order = RunOrder(names, processes, port, redis_port, _level(given, log_level))
     raise typer.Exit(run_async(_run(given, order)))
 
 
@@ -70,15 +72,23 @@ async def _run(given: Given, order: RunOrder) -> int:
     return await run_process(given, order, link)
 
 
-def _known(actors: list[str], *, bank: bool) -> tuple[str, ...]:
-    """The names of actors. `Problem`: there is no such actor (`payments` only where a bank is configured)."""
+def _archives(given: Given) -> bool:
+    from workers.bootstrap import archive_directory
+
+    return archive_directory(given.settings()) is not None
+
+
+def _known(actors: list[str], *, bank: bool, archive: bool) -> tuple[str, ...]:
+    """The names of actors. `Problem`: there is no such actor, or what it needs is not configured."""
     from workers.routing import routes
 
-    names = [route.actor for route in routes(simulation=False, bank=bank)]
+    names = [route.actor for route in routes(simulation=False, bank=bank, archive=archive)]
     for actor in actors:
         if actor not in names:
             if actor == "payments":
                 raise Problem("payments needs a bank: set bank.url, or CLAIMSTREAM_BANK__URL")
+            if actor.endswith("archivist"):
+                raise Problem(f"{actor} needs a directory: set archive.directory, or CLAIMSTREAM_ARCHIVE__DIRECTORY")
             close = difflib.get_close_matches(actor, names, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
             raise Problem(f"there is no actor {actor!r}: {hint}")
