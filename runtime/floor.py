@@ -128,20 +128,21 @@ class Floor:
 
     def _runner(self, seat: Seat, plan: ActorPlan, waits: Waits) -> Runner:
         log = self._plan.log(seat.log)
+        store = self._store.acting_as(plan.name)
         actor: Actor = plan.build(seat.partition)  # type: ignore[assignment]  # the plan says which kind it is
         entries = EntryReader(log.spec.entity_field, log.codec, log.limits, sequenced=log.spec.sequenced)
         link = StoreLink(
-            self._store.reading_connection(f"cs:{seat.group}:{seat.partition}:{self._process}"),
-            self._store.commands,
-            self._store.logs,
+            store.reading_connection(f"cs:{seat.group}:{seat.partition}:{self._process}"),
+            store.commands,
+            store.logs,
             seat.log,
             seat.group,
             seat.partition,
             self._process,
             entries,
             bus=self._bus,
-            read=msgspec.structs.replace(self._options.read, block_ms=self._store.options.clients.block_ms),
-            command_ttl_ms=self._store.options.command_ttl_ms,
+            read=msgspec.structs.replace(self._options.read, block_ms=store.options.clients.block_ms),
+            command_ttl_ms=store.options.command_ttl_ms,
         )
         return Runner(
             actor,
@@ -159,4 +160,5 @@ class Floor:
     def _ticker(self, seat: Seat, plan: ActorPlan, waits: Waits) -> Ticker:
         actor: TimedActor = plan.build(seat.partition)  # type: ignore[assignment]  # the plan says which kind it is
         tick = self._options.runner.tick_seconds
-        return Ticker(actor, seat.partition, self._store.appender, waits, tick_seconds=tick)
+        appender = self._store.acting_as(plan.name).appender
+        return Ticker(actor, seat.partition, appender, waits, tick_seconds=tick)

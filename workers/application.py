@@ -37,6 +37,7 @@ class Application:
         rules: Rules = DEFAULT_RULES,
     ) -> None:
         """Joins the parts; opens nothing."""
+        self._staff = staff
         self.store = store
         self.vault = vault
         self.sealer = sealer
@@ -51,6 +52,18 @@ class Application:
         self.claim_log = ClaimLog(self.claim_keyspace, sealer)
         self.roster = LoadedRoster(staff, store.reads, self.all_claim_keys())
         self.losses = LossIndex(store.reads, self.claim_keyspace, 0)
+
+    def acting_as(self, user: str) -> Application:
+        """The same application on the connections of another user of the store; itself where there is one user only.
+
+        Closed with this one.
+        """
+        store = self.store.acting_as(user)
+        if store is self.store:
+            return self
+        other = Application(store, self.vault, self.sealer, self.clock, self.timing, self._staff, self.rules)
+        other._closing = self._closing
+        return other
 
     def keyspace(self, log: str) -> Keyspace:
         """The key names of a log."""

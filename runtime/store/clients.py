@@ -19,13 +19,13 @@ from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from runtime.store.address import BadStoreAddress, Place, Secret, StoreAddress
 from runtime.store.cluster_client import ClusterClient
 from runtime.store.cluster_map import ClusterMap, slot_of
+from runtime.store.credentials import FreshCredentials
 from runtime.store.masters import MasterClient, ResolvedConnection, ResolvedTlsConnection, Sentinels, drop_connections
 
 if TYPE_CHECKING:
@@ -281,12 +281,11 @@ def _connection(
     return shared | place | {"connection_class": secure if tls else plain, "socket_keepalive": True} | tls
 
 
-def _credentials(address: StoreAddress) -> UsernamePasswordCredentialProvider | None:
+def _credentials(address: StoreAddress) -> FreshCredentials | None:
     """Give the credentials as an object, which keeps them out of the repr of pools and connections."""
     if address.username is None and address.password is None:
         return None
-    password = address.password.reveal() if address.password is not None else None
-    return UsernamePasswordCredentialProvider(address.username, password)
+    return FreshCredentials(address.username, address.password)
 
 
 def _tls(address: StoreAddress) -> dict[str, Any]:

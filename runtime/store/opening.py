@@ -9,6 +9,7 @@ import msgspec
 
 from runtime.store.append import Appender
 from runtime.store.clients import ClientOptions, StoreAddress, open_commands, open_reader
+from runtime.store.credentials import as_user
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, Log
 from runtime.store.functions import load_library
 from runtime.store.position import open_log
@@ -33,6 +34,9 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Milliseconds that the result of a command is remembered (see `encoding`)."""
     soft_memory_percent: int = SOFT_PERCENT
     """Percent of the store's maxmemory from which new events wait while consumers go on (see `room`)."""
+    users_dir: str | None = None
+    """Directory with a password file for each user of the store, named as the user: each actor then works as a user of
+    its own, on connections of its own. None: one user for all."""
 
 
 class OpenStore:
@@ -47,6 +51,8 @@ class OpenStore:
         bus: Bus | None,
     ) -> None:
         """Made by `open_store`."""
+        self._bus = bus
+        self._others: dict[str, OpenStore] = {}
         self.address = address
         self.commands = commands
         self.logs = logs
@@ -65,10 +71,38 @@ class OpenStore:
             connect_seconds=clients.connect_seconds,
         )
 
+    def acting_as(self, user: str) -> OpenStore:
+        """The same store on the connections of another user; itself when all work as one. Closed with this one.
+
+        Raises `BadStoreAddress` when there is no password for that user.
+        """
+        folder = self.options.users_dir
+        if folder is None:
+            return self
+        if user not in self._others:
+            address = as_user(self.address, folder, user)
+            commands = command_pool(address, self.options.clients, f"cs:commands:{user}")
+            self._others[user] = OpenStore(address, commands, self.logs, self.options, self._bus)
+        return self._others[user]
+
     async def close(self) -> None:
         """Close the pool; readers close their own connections."""
+        for other in self._others.values():
+            await other.close()
         with suppress(*STORE_ERRORS):
             await self.commands.aclose()
+
+
+def command_pool(address: StoreAddress, clients: ClientOptions, client_name: str) -> Redis:
+    """A command client with the values of the options."""
+    return open_commands(
+        address,
+        max_connections=clients.max_connections,
+        pool_wait_seconds=clients.pool_wait_seconds,
+        reply_seconds=clients.reply_seconds,
+        connect_seconds=clients.connect_seconds,
+        client_name=client_name,
+    )
 
 
 async def open_store(
@@ -85,15 +119,7 @@ async def open_store(
     Raises store faults (`StoreUnavailable`, `StoreMisused`), `LogMismatch`, `Halted`, `LibraryMissing`.
     """
     options = options or StoreOptions()
-    clients = options.clients
-    commands = open_commands(
-        address,
-        max_connections=clients.max_connections,
-        pool_wait_seconds=clients.pool_wait_seconds,
-        reply_seconds=clients.reply_seconds,
-        connect_seconds=clients.connect_seconds,
-        client_name=client_name,
-    )
+    commands = command_pool(address, options.clients, client_name)
     try:
         await load_library(commands)
         logs = {spec.name: await open_log(commands, spec, groups.get(spec.name, ())) for spec in specs}
