@@ -65,7 +65,7 @@ class FrameHead(NamedTuple):
     offset: int
     compressed: bool
     first: int
-    count: int
+    number: int
     plain: int
     stored: int
     last: str
@@ -79,7 +79,7 @@ class FrameHead(NamedTuple):
     @property
     def upto(self) -> int:
         """Number of its last entry."""
-        return self.first + self.count - 1
+        return self.first + self.number - 1
 
     @property
     def mark(self) -> Mark:

@@ -57,7 +57,8 @@ async def testify(
     at its position.
     """
     settled = stored_mark(await reads.one("HGETALL", keys.archive(partition)))
-    tail = tail or await anyio.to_thread.run_sync(reader.tail)
+    if tail is None:
+        tail = await anyio.to_thread.run_sync(reader.tail)
     known = reader.incarnation
     if not incarnation:
         raw = await reads.one("HGET", keys.state(partition), "incarnation")

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from msgspec.structs import replace
 
 from runtime import failpoints
 from runtime.archive import ArchiveOptions, ArchiveReader
@@ -18,8 +17,9 @@ from runtime.archive.segments import listed
 from runtime.clock import SystemClock
 from runtime.plan import ActorPlan
 from runtime.signals import WaitDeclared
+from runtime.store.opening import open_store
 from runtime.store.position import look
-from tests.support.hosts import LOG, QUICK, outside, plan_of, running_host
+from tests.support.hosts import LOG, QUICK, outside, plan_of, running_host, spec
 from tests.support.store import command
 from tests.support.waiting import until
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runtime.store.address import StoreAddress
-    from runtime.store.opening import OpenStore
     from tests.support.hosts import RunningHost
 
 GROUP = "archivists"
@@ -46,46 +45,21 @@ class ThingArchivist(Archiver):
     log: ClassVar[str] = LOG
 
 
-class _Late:
-    """The store that the host will have opened, for actors that need it."""
-
-    def __init__(self) -> None:
-        self.store: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-
 @asynccontextmanager
 async def archiving(
     address: StoreAddress, directory: Path, *, wait: bool = True, **options: Any
 ) -> AsyncIterator[RunningHost]:
     """One host with one archivist."""
-    late = _Late()
     chosen = ArchiveOptions(compare_seconds=0.05, **options)
+    store = await open_store(address, [spec()], {LOG: [GROUP]})
     plan = plan_of(
-        ActorPlan(
-            "archivist", GROUP, LOG, lambda n: ThingArchivist(_store(late), n, directory, link, chosen, SystemClock())
-        )
+        ActorPlan("archivist", GROUP, LOG, lambda n: ThingArchivist(store, n, directory, link, chosen, SystemClock()))
     )
-    from tests.support import hosts
-
-    original = hosts.Host
-
-    def made(store: OpenStore, *args: Any, **words: Any) -> Any:
-        late.store = store
-        return original(store, *args, **words)
-
-    hosts.Host = made  # type: ignore[misc,assignment]  # the plan needs the store that the helper opens itself
     try:
-        async with running_host(address, plan=plan, options=replace(QUICK), wait=wait) as running:
+        async with running_host(address, plan=plan, options=QUICK, wait=wait) as running:
             yield running
     finally:
-        hosts.Host = original  # type: ignore[misc]
-
-
-def _store(late: _Late) -> Any:
-    return late
+        await store.close()
 
 
 def archived(directory: Path) -> list[tuple[str, list[bytes]]]:

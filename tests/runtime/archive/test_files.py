@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import resource
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG = "things"
+START = Mark()
 
 
 def link(head: bytes, entry_id: bytes, fields: Sequence[bytes]) -> bytes:
@@ -30,7 +31,7 @@ def entries(first: int, last: int, size: int = 20) -> list[tuple[str, list[bytes
     ]
 
 
-def writer(directory: Path, at: Mark = Mark(), **options: int) -> ArchiveWriter:
+def writer(directory: Path, at: Mark = START, **options: Any) -> ArchiveWriter:
     return ArchiveWriter(directory, LOG, 0, "inc-1", at, link, ArchiveOptions(**options))
 
 
