@@ -20,7 +20,7 @@ from runtime.supervision import ChildSpec, Fatal, IntensityOptions, Started, Str
 from runtime.supervision.intensity import steady_level
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from runtime.actor import Actor
     from runtime.clock import Clock
@@ -81,8 +81,12 @@ class Floor:
         options: ServingOptions,
         bus: Bus,
         clock: Clock,
+        leased: Callable[[Seat], bool] = lambda seat: True,
+        living: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Nothing is served yet."""
+        """Nothing is served yet. `leased`: is a seat still ours; `living`: the processes of the cluster."""
+        self._leased = leased
+        self._living = living
         self._store = store
         self._plan = plan
         self._process = process
@@ -132,7 +136,9 @@ class Floor:
         actor: Actor = plan.build(seat.partition)  # type: ignore[assignment]  # the plan says which kind it is
         entries = EntryReader(log.spec.entity_field, log.codec, log.limits, sequenced=log.spec.sequenced)
         link = StoreLink(
-            store.reading_connection(f"cs:{seat.group}:{seat.partition}:{self._process}"),
+            store.reading_connection(
+                f"cs:{seat.group}:{seat.partition}:{self._process}", store.logs[seat.log].keys.log(seat.partition)
+            ),
             store.commands,
             store.logs,
             seat.log,
@@ -143,6 +149,7 @@ class Floor:
             bus=self._bus,
             read=msgspec.structs.replace(self._options.read, block_ms=store.options.clients.block_ms),
             command_ttl_ms=store.options.command_ttl_ms,
+            living=self._living,
         )
         return Runner(
             actor,
@@ -155,6 +162,7 @@ class Floor:
             known=log.codec,
             work=self._options.work,
             options=self._options.runner,
+            leased=lambda: self._leased(seat),
         )
 
     def _ticker(self, seat: Seat, plan: ActorPlan, waits: Waits) -> Ticker:

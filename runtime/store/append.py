@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ from runtime import failpoints
 from runtime.backoff import BackoffOptions, delay
 from runtime.errors import EffectRefused, Halted, StoreUnavailable
 from runtime.store import functions
+from runtime.store.cluster_client import ClusterClient
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, KeyTable, Logs, LogTable, encode_append, pack
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from runtime.effects import Append
     from runtime.signals import Bus
+    from runtime.store.received import Received
     from runtime.store.room import Room
 
 
@@ -31,11 +34,16 @@ _RETRY = BackoffOptions(cap_seconds=1.0)
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """The events are in the log: the entity's version now, and the entry ids. `repeated` when it was there before."""
+    """The events are in the log: the entity's version now, and the entry ids. `repeated` when it was there before.
+
+    `confirmed` says how far: `logged` (a power cut may take it), `fsynced`, and `replicated` once as many replicas as
+    were asked for have it. Behind Sentinels or in a cluster only `replicated` survives the loss of a server.
+    """
 
     version: int
     ids: tuple[str, ...]
     repeated: bool = False
+    confirmed: str = "logged"
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -58,9 +66,18 @@ class Appender:
         bus: Bus | None = None,
         command_ttl_ms: int = DEFAULT_COMMAND_TTL_MS,
         room: Room | None = None,
+        received: Received | None = None,
+        fsynced: bool = False,
     ) -> None:
-        """`logs` names every log that may be appended to; `room` refuses before the store is full."""
+        """`logs` names every log that may be appended to; `room` refuses before the store is full.
+
+        `received`: the replicas that must have an append before it is confirmed. `fsynced`: the store answers after
+        its disk.
+        """
         self._room = room
+        self._received = received if received is not None and received.replicas else None
+        levels = ["fsynced"] * fsynced + ["replicated"] * (self._received is not None)
+        self._confirmed = " and ".join(levels) or "logged"
         self._client = client
         self._logs = logs
         self._bus = bus
@@ -74,14 +91,36 @@ class Appender:
         """Append independent units in one round trip; each is atomic on its own. Raises `StoreFull` early."""
         if self._room is not None:
             await self._room.require()
+        if isinstance(self._client, ClusterClient):
+            return await self._by_partition(units)
+        return await self._one_call(units)
+
+    async def _by_partition(self, units: Sequence[Append]) -> list[AppendAnswer]:
+        """In a cluster the keys of a call share a slot, so each partition gets a call of its own, all at once."""
+        shares: dict[int, list[int]] = defaultdict(list)
+        for number, unit in enumerate(units):
+            log = self._logs.get(unit.log)
+            shares[log.keys.partition_of(unit.entity) if log is not None else -1].append(number)
+        calls = [self._one_call([units[number] for number in numbers]) for numbers in shares.values()]
+        answers: list[AppendAnswer | None] = [None] * len(units)
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        for numbers, share in zip(shares.values(), replies, strict=True):
+            if isinstance(share, BaseException):
+                raise share  # what others have appended is theirs: a repetition finds it
+            for number, answer in zip(numbers, share, strict=True):
+                answers[number] = answer
+        return [answer for answer in answers if answer is not None]
+
+    async def _one_call(self, units: Sequence[Append]) -> list[AppendAnswer]:
         index = KeyTable()
         logs = LogTable(index, self._logs)
         encoded = [encode_append(unit, index, logs, self._ttl) for unit in units]
         await failpoints.reach("append.before")
-        call = functions.call(self._client, functions.APPEND, index.keys, [pack([logs.rows, encoded])], self._bus)
+        packed = pack([logs.rows, encoded])
+        call = functions.call(self._client, functions.APPEND, index.keys, [packed], self._bus, received=self._received)
         replies = await failpoints.sent("append.sent", call)
         await failpoints.reach("append.replied")
-        return [_answer(reply) for reply in replies]
+        return [_answer(reply, self._confirmed) for reply in replies]
 
     async def append_surely(self, units: Sequence[Append], *, seconds: float) -> list[AppendAnswer]:
         """Append, and ask again for up to `seconds` while the store is away or its answer was lost.
@@ -100,11 +139,11 @@ class Appender:
                 await asyncio.sleep(delay(_RETRY, attempt, random.random()))
 
 
-def _answer(reply: Sequence[Any]) -> AppendAnswer:
+def _answer(reply: Sequence[Any], confirmed: str) -> AppendAnswer:
     name = reply[0]
     if name in (b"OK", b"REPEATED"):
         ids = tuple(entry_id.decode() for entry_id in reply[2:])
-        return Appended(version=int(reply[1]), ids=ids, repeated=name == b"REPEATED")
+        return Appended(version=int(reply[1]), ids=ids, repeated=name == b"REPEATED", confirmed=confirmed)
     if name == b"CONFLICT":
         return Rejected(version=int(reply[2]))
     why = reply[1].decode()

@@ -16,6 +16,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from runtime.errors import LibraryMissing
 from runtime.signals import Bus, StoreRoundTrip
+from runtime.store.cluster_client import ClusterClient
+from runtime.store.received import Received, call_and_wait
 from runtime.store.trouble import STORE_ERRORS, translated
 
 LIBRARY = "claimstream_1"
@@ -26,14 +28,23 @@ OPEN = "cs_open_1"
 RESYNC = "cs_resync_1"
 MARK = "cs_mark_1"
 LOOK = "cs_look_1"
+TIDY = "cs_tidy_1"
 RETRY = "cs_retry_1"
 UNRETRY = "cs_unretry_1"
 DROP = "cs_drop_1"
 HALT = "cs_halt_1"
+TRIM = "cs_trim_1"
+RETIRE = "cs_retire_1"
+STAGE = "cs_stage_1"
+DROP_STAGE = "cs_drop_stage_1"
+SWAP = "cs_swap_1"
 BEAT = "cs_beat_1"
 LEASE = "cs_lease_1"
 
-ALL = (APPEND, SETTLE, OPEN, RESYNC, MARK, LOOK, RETRY, UNRETRY, DROP, HALT, BEAT, LEASE)
+ALL = (
+    APPEND, SETTLE, OPEN, RESYNC, MARK, LOOK, TIDY, RETRY, UNRETRY, DROP, HALT, TRIM, RETIRE, STAGE, DROP_STAGE, SWAP,
+    BEAT, LEASE,
+)  # fmt: skip
 
 Argument = str | bytes | int
 
@@ -59,8 +70,20 @@ def library_source() -> str:
 
 
 async def load_library(client: Client, source: str | None = None) -> None:
-    """Make sure that exactly this text of the library is in the store. Raises `LibraryMissing`, store faults."""
+    """Make sure that exactly this text of the library is in the store, on every primary of a cluster.
+
+    Raises `LibraryMissing`, store faults.
+    """
     wanted = source or library_source()
+    try:
+        servers: Sequence[Client] = await client.every_primary() if isinstance(client, ClusterClient) else [client]
+    except STORE_ERRORS as problem:
+        raise translated(problem) from problem
+    for server in servers:
+        await _load(server, wanted)
+
+
+async def _load(client: Client, wanted: str) -> None:
     try:
         found = await client.execute_command("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
         if not found or wanted.encode() not in _texts(found):
@@ -85,9 +108,17 @@ def _texts(reply: Any) -> list[bytes]:
 
 
 async def call(
-    client: Client, function: str, keys: Sequence[str], args: Sequence[Argument], bus: Bus | None = None
+    client: Client,
+    function: str,
+    keys: Sequence[str],
+    args: Sequence[Argument],
+    bus: Bus | None = None,
+    *,
+    received: Received | None = None,
 ) -> list[Any]:
     """Call one function: declared `keys`, then `args`. The reply is a list whose first item is the answer's name.
+
+    With `received` the writes of the call must reach replicas before it counts; too few: `OutcomeUnknown`.
 
     A library that is gone (a restart without persistence, FUNCTION DELETE) is loaded again if this user may: a
     function that is not there has done nothing, so the call is simply made again.
@@ -96,10 +127,10 @@ async def call(
     outcome = "error"
     try:
         try:
-            reply = await _fcall(client, function, keys, args)
+            reply = await _fcall(client, function, keys, args, received)
         except LibraryMissing:
             await load_library(client)
-            reply = await _fcall(client, function, keys, args)
+            reply = await _fcall(client, function, keys, args, received)
         outcome = "ok"
         return reply
     finally:
@@ -107,9 +138,15 @@ async def call(
             bus.emit(StoreRoundTrip(call=function, outcome=outcome, seconds=time.perf_counter() - started))
 
 
-async def _fcall(client: Client, function: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
+async def _fcall(
+    client: Client, function: str, keys: Sequence[str], args: Sequence[Argument], received: Received | None
+) -> list[Any]:
+    command = ("FCALL", function, len(keys), *keys, *args)
     try:
-        reply: list[Any] = await client.execute_command("FCALL", function, len(keys), *keys, *args)
+        if received is not None and received.replicas:
+            waited: list[Any] = await call_and_wait(client, command, keys[0], received)
+            return waited
+        reply: list[Any] = await client.execute_command(*command)
     except STORE_ERRORS as problem:
         raise translated(problem) from problem
     return reply

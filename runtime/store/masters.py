@@ -10,7 +10,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.sentinel import MasterNotFoundError
@@ -108,10 +107,3 @@ async def drop_connections(client: Redis) -> None:
     pool = client.connection_pool
     await pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
     await pool.disconnect(inuse_connections=False)
-
-
-class Replication(msgspec.Struct, frozen=True):
-    """How many replicas must have an append before it counts as confirmed, and how long that may take."""
-
-    replicas: int = 0
-    milliseconds: int = 1000

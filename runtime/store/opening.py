@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from redis.exceptions import NoPermissionError
 
 from runtime.store.append import Appender
-from runtime.store.clients import ClientOptions, StoreAddress, open_commands, open_reader
+from runtime.store.clients import ClientOptions, StoreAddress, every_server, open_commands, open_reader
 from runtime.store.credentials import as_user
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, Log
 from runtime.store.functions import load_library
+from runtime.store.keys import Keyspace
 from runtime.store.position import open_log
 from runtime.store.reads import Reads
+from runtime.store.received import Received
 from runtime.store.room import SOFT_PERCENT, Room
 from runtime.store.trouble import STORE_ERRORS, translated
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runtime.signals import Bus
+    from runtime.store import functions
     from runtime.store.keys import LogSpec
 
 
@@ -34,6 +38,17 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Milliseconds that the result of a command is remembered (see `encoding`)."""
     soft_memory_percent: int = SOFT_PERCENT
     """Percent of the store's maxmemory from which new events wait while consumers go on (see `room`)."""
+    confirm_replicas: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    """Replicas that must have an append before it counts as confirmed. None: 1 behind Sentinels and in a cluster, 0
+    elsewhere."""
+    confirm_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
+    """Milliseconds that they have for it; then the outcome is unknown, and the append is asked for again."""
+
+    def received(self, address: StoreAddress) -> Received:
+        """What an append waits for on this store."""
+        replicas = int(address.replicated) if self.confirm_replicas is None else self.confirm_replicas
+        return Received(replicas, self.confirm_ms)
+
     users_dir: str | None = None
     """Directory with a password file for each user of the store, named as the user: each actor then works as a user of
     its own, on connections of its own. None: one user for all."""
@@ -49,8 +64,11 @@ class OpenStore:
         logs: Mapping[str, Log],
         options: StoreOptions,
         bus: Bus | None,
+        *,
+        fsynced: bool = False,
     ) -> None:
-        """Made by `open_store`."""
+        """Made by `open_store`. `fsynced`: it answers a write after its disk has it."""
+        self._fsynced = fsynced
         self._bus = bus
         self._others: dict[str, OpenStore] = {}
         self.address = address
@@ -59,16 +77,25 @@ class OpenStore:
         self.options = options
         self.reads = Reads(commands)
         room = Room(commands, soft_percent=options.soft_memory_percent)
-        self.appender = Appender(commands, logs, bus=bus, command_ttl_ms=options.command_ttl_ms, room=room)
+        self.appender = Appender(
+            commands,
+            logs,
+            bus=bus,
+            command_ttl_ms=options.command_ttl_ms,
+            room=room,
+            received=options.received(address),
+            fsynced=fsynced,
+        )
 
-    def reading_connection(self, name: str) -> Redis:
-        """A connection of its own for one reader, named so that CLIENT LIST tells whose it is."""
+    def reading_connection(self, name: str, stream: str = "") -> Redis:
+        """A connection of its own for one reader of a stream, named so that CLIENT LIST tells whose it is."""
         clients = self.options.clients
         return open_reader(
             self.address,
             block_ms=clients.block_ms,
             client_name=name,
             connect_seconds=clients.connect_seconds,
+            stream=stream,
         )
 
     def acting_as(self, user: str) -> OpenStore:
@@ -82,7 +109,7 @@ class OpenStore:
         if user not in self._others:
             address = as_user(self.address, folder, user)
             commands = command_pool(address, self.options.clients, f"cs:commands:{user}")
-            self._others[user] = OpenStore(address, commands, self.logs, self.options, self._bus)
+            self._others[user] = OpenStore(address, commands, self.logs, self.options, self._bus, fsynced=self._fsynced)
         return self._others[user]
 
     async def close(self) -> None:
@@ -116,17 +143,40 @@ async def open_store(
 ) -> OpenStore:
     """Connect, load the library, make or check every log and its groups (`groups` by log name).
 
-    Raises store faults (`StoreUnavailable`, `StoreMisused`), `LogMismatch`, `Halted`, `LibraryMissing`.
+    Raises store faults (`StoreUnavailable`, `StoreMisused`), `LogMismatch`, `Halted`, `LibraryMissing`. ValueError:
+    names without a tag, which a cluster scatters.
     """
+    refuse_plain_names(address, specs)
     options = options or StoreOptions()
     commands = command_pool(address, options.clients, client_name)
     try:
         await load_library(commands)
         logs = {spec.name: await open_log(commands, spec, groups.get(spec.name, ())) for spec in specs}
+        fsynced = await _fsynced(commands)
     except BaseException as problem:
         with suppress(*STORE_ERRORS):
             await commands.aclose()
         if isinstance(problem, STORE_ERRORS):
             raise translated(problem) from problem
         raise
-    return OpenStore(address, commands, logs, options, bus)
+    return OpenStore(address, commands, logs, options, bus, fsynced=fsynced)
+
+
+def refuse_plain_names(address: StoreAddress, specs: Sequence[LogSpec]) -> None:
+    """In a cluster every name carries its partition's tag, or the keys of one call lie on several nodes (C6)."""
+    plain = [spec.name for spec in specs if address.cluster and not Keyspace(spec).tagged]
+    if plain:
+        raise ValueError(f"a Redis Cluster needs names with hash tags, and these logs have none: {', '.join(plain)}")
+
+
+async def _fsynced(commands: Redis) -> bool:
+    """Whether every server answers a write after its disk has it. A user who may not ask: not that we know."""
+    try:
+        for server in await every_server(commands):
+            send: functions.Send = server.execute_command
+            told = await send("CONFIG", "GET", "append*")
+            if (told.get("appendonly"), told.get("appendfsync")) != ("yes", "always"):
+                return False
+    except NoPermissionError:
+        return False
+    return True

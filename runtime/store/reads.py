@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.store.clients import every_server
 from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
@@ -80,17 +81,26 @@ class Reads:
             start = f"({entries[-1][0].decode()}"
 
     async def keys(self, pattern: str) -> AsyncIterator[bytes]:
-        """Names of keys that match, by SCAN: for checks and listings, never on a path that must be fast."""
-        cursor: int | bytes = 0
-        while True:
-            try:
-                cursor, names = await self._send("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            except STORE_ERRORS as problem:
-                raise translated(problem) from problem
-            for name in names:
-                yield name
-            if int(cursor) == 0:
-                return
+        """Names of keys that match, by SCAN: for checks and listings, never on a path that must be fast.
+
+        A key whose slot moves between two nodes meanwhile may come twice or not at all.
+        """
+        try:
+            servers = await every_server(self._client)
+        except STORE_ERRORS as problem:
+            raise translated(problem) from problem
+        for server in servers:
+            cursor: int | bytes = 0
+            send: functions.Send = server.execute_command
+            while True:
+                try:
+                    cursor, names = await send("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+                except STORE_ERRORS as problem:
+                    raise translated(problem) from problem
+                for name in names:
+                    yield name
+                if int(cursor) == 0:
+                    break
 
 
 def _allowed(command: Command) -> None:

@@ -7,11 +7,12 @@ The figure is looked up at most once a second: it costs a call, and a second of 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoPermissionError
 
 from runtime.errors import StoreFull
+from runtime.store.cluster_client import ClusterClient
 from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
@@ -53,11 +54,15 @@ class Room:
     async def _look(self) -> str:
         """Why there is no room; '' when there is."""
         try:
-            info = await self._client.execute_command("INFO", "memory")
+            servers = await self._client.every_primary() if isinstance(self._client, ClusterClient) else [self._client]
+            infos = [await server.execute_command("INFO", "memory") for server in servers]
         except NoPermissionError:
             return ""
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
+        return next((why for info in infos if (why := self._judged(info))), "")
+
+    def _judged(self, info: Any) -> str:
         used, limit = int(info["used_memory"]), int(info.get("maxmemory", 0))
         if limit == 0 or used * 100 < limit * self._soft_percent:
             return ""

@@ -4,6 +4,9 @@
 -- Answers an array with one answer per unit:
 --   {OK, version, id ...} | {REPEATED, version, id ...} | {CONFLICT, head key, version}
 --   | {INVALID, why} | {LOST, why} | {HALTED, why} | {TORN, why}
+-- A repetition lengthens the life of its command id, which is a write: WAIT counts from the last write of its own
+-- connection, so behind a call that only read it would answer for nothing, and an append would count as received by a
+-- replica that never had it.
 
 local function append(keys, args)
   local call = cmsgpack.unpack(args[1])
@@ -26,6 +29,9 @@ local function append(keys, args)
       end
     elseif refusal[1] == 'REPEATED' then
       local first = refusal[2]
+      if is_count(unit[U_TTL]) and unit[U_TTL] ~= '0' then
+        redis.call('PEXPIRE', keys[unit[U_COMMAND]], unit[U_TTL])
+      end
       table.insert(first, 1, 'REPEATED')
       refusal = first
     end
