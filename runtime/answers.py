@@ -106,6 +106,7 @@ class Look(msgspec.Struct, frozen=True):
     torn: str
     started: str
     deleted: str
+    consumers: int
 
     @property
     def backlog(self) -> int:

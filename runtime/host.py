@@ -81,9 +81,12 @@ class Host:
         self.card = card = msgspec.structs.replace(card, serves=card.serves or plan.names())
         self.metrics = Metrics(version=card.version)
         self.progress = Progress(options.progress)
-        self.floor = Floor(store, plan, card.incarnation, options=options.serving, bus=bus, clock=clock)
         keyspaces = {name: log.keys for name, log in store.logs.items()}
         leases = Leases(store.commands, card.incarnation, keyspaces, options.lease, clock)
+        self.floor = Floor(
+            store, plan, card.incarnation, options=options.serving, bus=bus, clock=clock,
+            leased=leases.trusted, living=lambda: self.membership.living.keys(),
+        )  # fmt: skip
         registry = Registry(store.commands, card, options.lease.ttl_seconds)
         seats = {seat: actor.name for seat, actor in served.items()}
         self._timed = {seat for seat, actor in served.items() if actor.timed}

@@ -80,7 +80,7 @@ class Resynced(Signal, frozen=True):
 
 
 class WaitDeclared(Signal, frozen=True):
-    """A runner waits on purpose (store_away, store_full, halted, reader_too_old, backoff): not a stall."""
+    """A runner waits on purpose (store_away, store_full, halted, reader_too_old, backoff, lease): not a stall."""
 
     actor: str
     group: str

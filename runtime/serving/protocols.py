@@ -47,6 +47,10 @@ class Link(Protocol):
         """Say durably which entries are handled now, in company or alone; False when fenced."""
         ...
 
+    async def tidy(self) -> None:
+        """Delete the consumers of processes that are no more."""
+        ...
+
     async def halt(self, why: str) -> None:
         """Halt the partition until an operator resumes it."""
         ...

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEAVE_SECONDS = 1.0
 """Seconds for clearing the start mark: a store that does not answer must not use up the drain."""
 
+LEASE_LOOK_SECONDS = 0.02
+"""Seconds between two looks whether a lease that ran out was renewed; our own clock is asked, not the store."""
+
 CLOSE_SECONDS = 2.0
 """Seconds for closing the connection when we were cut off; shorter than `StopOptions.cancel_seconds`."""
 
@@ -65,8 +68,10 @@ class Runner:
         known: Known,
         work: WorkOptions | None = None,
         options: RunnerOptions | None = None,
+        leased: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Nothing is connected before `run`."""
+        """Nothing is connected before `run`. `leased`: may we still believe that this seat is ours?"""
+        self._leased = leased
         self._actor = actor
         self._partition = partition
         self._link = link
@@ -111,6 +116,8 @@ class Runner:
                 return
             if entries:
                 await failpoints.reach("batch.decoded")
+                if not await self._leased_again():
+                    return
                 self._link.begin()
                 await self._work.serve(entries)
             else:
@@ -129,6 +136,17 @@ class Runner:
             async with self._waits.declared("store_away", str(problem)):
                 await self._waits.pause(1)
             await self._recover("error")
+
+    async def _leased_again(self) -> bool:
+        """Whoever was paused for longer than its lease (SIGSTOP, a frozen machine) goes on only when it has one again.
+
+        For liveness: others may serve this seat by now, and we would only stand in their way. The position keeps
+        everybody safe. False when we were asked to stop meanwhile.
+        """
+        while not self._leased() and not self._waits.stopping:
+            async with self._waits.declared("lease", "the lease of this seat has run out"):
+                await self._waits.sleep(LEASE_LOOK_SECONDS)
+        return not self._waits.stopping
 
     async def _calm_down(self, doubt: Doubt) -> None:
         """Doubt again and again at one position is no race: wait longer each time, so that nothing spins."""
@@ -150,6 +168,8 @@ class Runner:
         self._work.note_retries(look.retries)
         if look.delivered != self._work.position or look.pending > 0:
             raise Doubt("idle")
+        if look.consumers > 1:
+            await self._link.tidy()
 
     async def _do_what_is_due(self) -> None:
         """Ticks of the actor, and parked entries that an operator wants tried again."""

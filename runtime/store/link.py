@@ -11,7 +11,7 @@ from runtime.store.reads import Reads
 from runtime.store.settle import Settler
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from redis.asyncio import Redis
 
@@ -39,8 +39,10 @@ class StoreLink:
         bus: Bus | None = None,
         read: ReadOptions | None = None,
         command_ttl_ms: int,
+        living: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`reading` is this runner's own connection, `commands` the pool of the process."""
+        """`reading` is this runner's own connection, `commands` the pool; `living` says the registry."""
+        self._living = living
         self._commands = commands
         self._keys = logs[log].keys
         self._group = group
@@ -67,6 +69,12 @@ class StoreLink:
             self._commands, self._keys, self._group, self._partition, at, last_id, self._process,
             count=count, alone=alone,
         )  # fmt: skip
+
+    async def tidy(self) -> None:
+        """Delete the consumers of processes that are no more; nothing where nobody knows who lives."""
+        living = self._living()
+        if self._process in living:
+            await position.tidy(self._commands, self._keys, self._group, self._partition, self._process, living)
 
     async def halt(self, why: str) -> None:
         """Halt the partition until an operator resumes it."""

@@ -18,7 +18,7 @@ from runtime.store.keys import Keyspace, LogSpec
 from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from runtime.signals import Bus
 
@@ -132,6 +132,7 @@ async def look(client: functions.Client, keys: Keyspace, group: str, partition: 
         torn=texts[10],
         started=texts[11],
         deleted=texts[12],
+        consumers=int(texts[13]),
     )
 
 
@@ -164,3 +165,15 @@ async def clear_start(client: functions.Client, keys: Keyspace, group: str, part
     """Take back our start mark and hand back what was read ahead: we leave in good order, no death is to be counted."""
     names = [keys.position(group, partition), keys.log(partition)]
     await functions.call(client, functions.MARK, names, ["", "", process, group])
+
+
+async def tidy(
+    client: functions.Client, keys: Keyspace, group: str, partition: int, process: str, living: Collection[str]
+) -> int:
+    """Delete the consumers of processes that are not among the living and have nothing pending; how many.
+
+    Nothing is done unless `process` was the last that started here.
+    """
+    names = [keys.log(partition), keys.position(group, partition)]
+    reply = await functions.call(client, functions.TIDY, names, [group, process, *sorted(living)])
+    return int(reply[1]) if reply[0] == b"OK" else 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runtime.telemetry.samples import BacklogSample
 
 #: Reasons to wait that a restart would not mend; any other reason does not excuse a runner.
-DECLARED_WAITS: Final = frozenset({"store_away", "store_full", "halted", "reader_too_old", "backoff"})
+DECLARED_WAITS: Final = frozenset({"store_away", "store_full", "halted", "reader_too_old", "backoff", "lease"})
 
 #: Answers of settle after which the partition stands until an operator resumes it.
 HALTING_OUTCOMES: Final = frozenset({"lost", "torn", "halted"})

@@ -34,7 +34,15 @@ local function open(keys, args)
       if record and position ~= '0-0' then
         return {'LOST', 'the state of the log is gone, but the position record of ' .. args[n] .. ' is there'}
       end
-      if not whole then return {'LOST', 'group ' .. args[n] .. ' is new, but entries were removed before it came'} end
+      local retired = state[1] and redis.call('HGET', state_key, 'retired:' .. args[n])
+      if retired then
+        return {'LOST', 'group ' .. args[n] .. ' was retired at ' .. retired ..
+          '; `claimstream replay --group ' .. args[n] .. '` brings it back'}
+      end
+      if not whole then
+        return {'LOST', 'group ' .. args[n] .. ' is new, but entries were removed before it came; `claimstream replay' ..
+          ' --group ' .. args[n] .. '` builds it from the archive'}
+      end
       missing[#missing + 1] = n
     end
   end
@@ -95,10 +103,25 @@ local function count_deaths(record_key, process)
   redis.call('HSET', record_key, 'started', process)
 end
 
+-- Who starts has put the cursor back before: what others have pending behind it is delivered again, to us. One of them
+-- may be alive and slow: the position fences it, and what it reads makes its consumer again (see tidy).
 local function drop_other_consumers(log_key, group, consumer)
   for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', log_key, group)) do
     if row[2] ~= consumer then redis.call('XGROUP', 'DELCONSUMER', log_key, group, row[2]) end
   end
+end
+
+-- Deletes the consumers that `goes` speaks of and that have nothing pending; how many.
+local function drop_consumers_at_rest(log_key, group, goes)
+  local dropped, found = 0, redis.pcall('XINFO', 'CONSUMERS', log_key, group)
+  if found.err then return 0 end -- no such group: resync makes it again
+  for _, row in ipairs(found) do
+    if row[4] == 0 and goes(row[2]) then
+      redis.call('XGROUP', 'DELCONSUMER', log_key, group, row[2])
+      dropped = dropped + 1
+    end
+  end
+  return dropped
 end
 
 -- cs_resync_1: a settle of zero entries: the cursor goes to the position, what is pending below is acknowledged.
@@ -155,6 +178,8 @@ local function mark(keys, args)
     if record[2] == args[3] then
       redis.call('HDEL', keys[1], 'started', 'deaths', 'alone', 'kills', 'together', 'marked')
       hand_back(keys[2], args[4], args[3], record[1], record[4])
+    else -- what it still has pending is the new owner's to read again
+      drop_consumers_at_rest(keys[2], args[4], function(name) return name == args[3] end)
     end
     return {'OK', record[1] or ''}
   end
@@ -171,10 +196,25 @@ end
 
 redis.register_function{function_name = 'cs_mark_1', callback = mark, flags = {'allow-oom'}}
 
+-- cs_tidy_1: deletes the consumers of processes that are no more. Nothing that is pending is dropped: the idle check of
+-- the owner takes it over first. Only the registry says who lives, never a consumer's idle time (redis-facts V3).
+--   KEYS[1] log  [2] position record    ARGV[1] group  [2] own process incarnation  [3..] the living, us among them
+-- Answers {OK, deleted} | {FENCED, who started here last}
+local function tidy(keys, args)
+  local started = redis.call('HGET', keys[2], 'started')
+  if started ~= args[2] then return {'FENCED', started or ''} end
+  local living = {}
+  for n = 2, #args do living[args[n]] = true end
+  local dropped = drop_consumers_at_rest(keys[1], args[1], function(name) return not living[name] end)
+  return {'OK', tostring(dropped)}
+end
+
+redis.register_function{function_name = 'cs_tidy_1', callback = tidy, flags = {'allow-oom'}}
+
 -- cs_look_1: reads where a group stands, in one atomic look.
 --   KEYS[1] log  [2] state  [3] position record  [4] parked stream  [5] retry list    ARGV[1] group
 -- Answers {OK, position, settled, last delivered, pending, entries added, length, oldest unsettled id, parked,
---   retries, halted, torn, started, bytes}
+--   retries, halted, torn, started, highest deleted id, consumers}
 local function look(keys, args)
   local log_key = keys[1]
   local state = redis.call('HMGET', keys[2], 'incarnation', 'halted')
@@ -182,12 +222,12 @@ local function look(keys, args)
   if redis.call('TYPE', log_key).ok ~= 'stream' then return {'LOST', state[2] or 'the stream is gone'} end
   local info, facts = redis.call('XINFO', 'STREAM', log_key), {}
   for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
-  local delivered, pending = '', -1
+  local delivered, pending, consumers = '', -1, 0
   for _, row in ipairs(redis.call('XINFO', 'GROUPS', log_key)) do
     local group = {}
     for i = 1, #row, 2 do group[row[i]] = row[i + 1] end
     if group['name'] == args[1] then
-      delivered, pending = group['last-delivered-id'], group['pending']
+      delivered, pending, consumers = group['last-delivered-id'], group['pending'], group['consumers']
     end
   end
   local oldest = ''
@@ -198,7 +238,7 @@ local function look(keys, args)
   end
   return {'OK', record[1] or '', record[2] or '0', delivered, tostring(pending), tostring(facts['entries-added']),
     tostring(facts['length']), oldest, tostring(redis.call('XLEN', keys[4])), tostring(redis.call('LLEN', keys[5])),
-    state[2] or '', record[3] or '', record[4] or '', facts['max-deleted-entry-id'] or '0-0'}
+    state[2] or '', record[3] or '', record[4] or '', facts['max-deleted-entry-id'] or '0-0', tostring(consumers)}
 end
 
 redis.register_function{function_name = 'cs_look_1', callback = look, flags = {'no-writes'}}

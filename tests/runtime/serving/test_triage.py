@@ -10,7 +10,7 @@ from runtime.actor import Actor
 from runtime.codec import Codec
 from runtime.entry import Entry, EntryReader
 from runtime.errors import ReaderTooOld
-from runtime.serving.bisect import halves, singles
+from runtime.serving.bisect import cut, halves
 from runtime.serving.gate import Gate
 from runtime.serving.triage import Plan, triage
 from tests.support.things import fact
@@ -91,12 +91,12 @@ def test_an_actor_that_never_parks_gets_every_entry_as_it_is() -> None:
     assert plan(TakesAll(), *everything, held={"T1": 1}).deliver == everything
 
 
-def test_halves_and_singles_keep_the_order_and_lose_nothing() -> None:
+def test_halves_and_cuts_keep_the_order_and_lose_nothing() -> None:
     for size in range(1, 40):
         batch = list(range(size))
-        for cut in (halves(batch), singles(batch)):
-            assert [one for part in cut for one in part] == batch
-            assert all(cut)
+        for parts in (halves(batch), *(cut(batch, first) for first in range(1, 50))):
+            assert [one for part in parts for one in part] == batch
+            assert all(parts)
 
 
 async def test_one_that_runs_alone_waits_for_all_others_and_keeps_them_out() -> None:
