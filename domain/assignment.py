@@ -45,6 +45,9 @@ class Subject(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     parties: frozenset[str] = frozenset()
     restricted: bool = False
     barred: frozenset[str] = frozenset()
+    catastrophe: str = ""
+    group: frozenset[str] = frozenset()
+    """Who alone takes claims of the catastrophe, when the loss belongs to one."""
     preferences: tuple[Preference, ...] = ()
 
 
@@ -99,6 +102,8 @@ def refusal(adjuster: Adjuster, subject: Subject) -> str | None:
         return "conflict_of_interest"
     if subject.restricted and not adjuster.restricted:
         return "not_in_restricted_group"
+    if subject.catastrophe and adjuster.adjuster_id not in subject.group:
+        return "not_in_catastrophe_group"
     return None
 
 
@@ -200,6 +205,8 @@ def _assignment(
     rule: Rule,
     why: str,
 ) -> Assignment:
+    if subject.catastrophe:
+        why = f"{why}; of the group of {subject.catastrophe}"
     return Assignment(adjuster_id, subject.tier, subject.weight, rule, roster.version, candidates, why)
 
 
@@ -209,5 +216,6 @@ def _deferred(roster: Roster, subject: Subject, candidates: tuple[Candidate, ...
         if candidate.refused_by is not None:
             refusals[candidate.refused_by] = refusals.get(candidate.refused_by, 0) + 1
     counted = ", ".join(f"{reason} {count}" for reason, count in sorted(refusals.items()))
-    why = f"nobody can take a {subject.tier} claim: {counted or 'the roster is empty'}"
+    of = f" of {subject.catastrophe}" if subject.catastrophe else ""
+    why = f"nobody can take a {subject.tier} claim{of}: {counted or 'the roster is empty'}"
     return Deferred(subject.tier, subject.weight, roster.version, candidates, why)

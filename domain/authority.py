@@ -29,6 +29,8 @@ ROLES: Final[tuple[Role, ...]] = (
     "committee",
 )
 """Lowest authority first. Other roles (siu, payments, sla_clock) are known elsewhere and decide nothing."""
+PEOPLE: Final[tuple[Role, ...]] = ROLES[1:]
+"""The roles of people who decide."""
 _RANK: Final[dict[str, int]] = {role: rank for rank, role in enumerate(ROLES)}
 
 NO_LIMIT: Final = None

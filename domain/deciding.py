@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain import commands as c
+from domain.authority import PEOPLE, at_least
 from domain.claim import fitting_row
 from domain.decisions import approving, ending, ex_gratia, handling, intake, paying, timers
 from domain.decisions.draft import Draft
@@ -19,6 +20,7 @@ from domain.events import TYPE_OF
 from domain.guards import first_refusal
 from domain.outcome import Accepted, Refused
 from domain.roles import ROLES
+from domain.roster import role_on
 from domain.situation import Situation
 from domain.transitions import EVENT_TYPES, commands_from, rows_for
 
@@ -78,6 +80,7 @@ STEPS: dict[type[Command], Step] = {
 """Command -> how it becomes facts; `SubmitClaim` and `FireTimer` have a door of their own below."""
 
 _TABLE_EVENTS = frozenset(EVENT_TYPES)
+_DECIDING = frozenset(PEOPLE)
 
 
 def decide(claim: Claim | None, command: Command, context: Context) -> Accepted | Refused:
@@ -150,9 +153,23 @@ def _out_of_place(claim: Claim, command: Command, step: Step, context: Context) 
     name = type(command).__name__
     if step.event in _TABLE_EVENTS and not _rows(claim, name, step.event):
         return Problem("WRONG_STATE", _state_sentence(claim, name))
-    if context.actor.role not in ROLES[type(command)]:
-        return Problem("NOT_ALLOWED", f"the role {context.actor.role or '(none)'} may not do this")
-    return None
+    actor = context.actor
+    if actor.role not in ROLES[type(command)]:
+        return Problem("NOT_ALLOWED", f"the role {actor.role or '(none)'} may not do this")
+    if actor.role in ("claimant", "insured") and actor.id not in (claim.notice.claimant_id, claim.notice.insured_id):
+        return Problem("NOT_ALLOWED", f"{actor.id} is neither claimant nor insured of {claim.claim_id}")
+    return _above_his_role(context)
+
+
+def _above_his_role(context: Context) -> Problem | None:
+    """Who is on the roster decides in the role that it says, or in one that is delegated to him that day."""
+    actor, roster = context.actor, context.roster
+    if roster is None or actor.role not in _DECIDING:
+        return None
+    held = role_on(roster, actor.id, context.today)
+    if not held or at_least(held, actor.role):
+        return None
+    return Problem("NOT_ALLOWED", f"{actor.id} is {held} on the roster (version {roster.version}), not {actor.role}")
 
 
 def _rows(claim: Claim, name: str, event: str) -> tuple[Row, ...]:

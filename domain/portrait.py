@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from domain.claim_record import Claim
     from domain.commands import ItemAssessment
     from domain.context import Context
+    from domain.roster import Catastrophe
 
 
 def reported_day(notice: ClaimSubmitted, context: Context) -> date:
@@ -134,6 +135,7 @@ def subject(claim: Claim, context: Context, barred: frozenset[str] = frozenset()
     notice, ties = claim.notice, context.ties
     siu = claim.siu.status in ("referred", "confirmed")
     facts = triage_facts(notice, siu=siu)
+    catastrophe = _catastrophe(notice, context)
     return Subject(
         line=notice.line,
         jurisdiction=notice.jurisdiction,
@@ -143,13 +145,24 @@ def subject(claim: Claim, context: Context, barred: frozenset[str] = frozenset()
         parties=frozenset((notice.claimant_id, notice.insured_id)),
         restricted=bool(notice.restricted_group),
         barred=barred,
+        catastrophe=catastrophe.code if catastrophe is not None else "",
+        group=catastrophe.adjusters if catastrophe is not None else frozenset(),
         preferences=preferences(
-            same_event=ties.same_event or None,
+            # One adjuster for all claims of a storm would be no help to anybody.
+            same_event=ties.same_event if ties.same_event and catastrophe is None else None,
             household=ties.household or None,
             previous=_previous(claim, barred),
             days_since_closing=_days_closed(claim, context),
         ),
     )
+
+
+def _catastrophe(notice: ClaimSubmitted, context: Context) -> Catastrophe | None:
+    """The catastrophe that the loss belongs to; the first of several."""
+    for known in context.roster.catastrophes if context.roster is not None else ():
+        if known.holds(notice.jurisdiction, notice.peril, notice.loss_date, notice.loss_event):
+            return known
+    return None
 
 
 def _previous(claim: Claim, barred: frozenset[str]) -> str | None:

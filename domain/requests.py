@@ -25,6 +25,8 @@ LINES = {"auto": "motor", "home": "property", "life": "life"}
 """Lab type -> line."""
 ITEM_COVERAGES = {"motor": "vehicle", "property": "property", "life": "life"}
 """The coverage of the one item that a lab amount becomes, when the request names none."""
+SOME_CUSTOMER = "customer"
+"""Who the lab says uploaded a document when it does not say who: the claimant of the claim."""
 PRIORITIES = ("low", "normal", "high", "urgent")
 MAX_DESCRIPTION = 10_000
 """Characters; a longer text belongs into a document."""
@@ -248,7 +250,7 @@ def _document(request: _Request) -> Wish | Rejected:
     if not document_id or not kind:
         return _invalid(*(["Document ID is required"] if not document_id else []), *_if(not kind, "Document type"))
     command = c.UploadDocument(document_id=document_id, kind=kind, name=request.text("documentName"))
-    by = request.text("uploadedBy") or "customer"
+    by = request.text("uploadedBy") or SOME_CUSTOMER
     return Wish(command, Actor(id=by, role="claimant"), request.at)
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from domain.bodies.base import Actor
 from domain.context import Context
 from domain.deciding import decide
 from domain.identity import command_id
 from domain.outcome import Refused
-from domain.requests import Raw, Rejected, Skipped, read_request
+from domain.requests import SOME_CUSTOMER, Raw, Rejected, Skipped, read_request
 from runtime.effects import Append, Park
 from workers.claim_log import Cause
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from domain.bodies.base import Actor
     from domain.claim_record import Claim
     from domain.policy import Policy
     from domain.requests import Wish
@@ -99,7 +99,7 @@ class Adoption:
             return Park(entry.id, wish.message)
         if _is_ahead(wish.at, entry.added_ms):
             return Park(entry.id, f"timestamp {entry.timestamp} lies in the future")
-        outcome = decide(claim, wish.command, self._context(wish, policy))
+        outcome = decide(claim, wish.command, self._context(wish, policy, claim))
         if isinstance(outcome, Refused):
             return None if outcome.code in DONE_BEFORE else Park(entry.id, str(outcome))
         # With the claim: a producer that gives two claims one eventId has sent two requests, and none may get lost.
@@ -108,8 +108,10 @@ class Adoption:
         unit, claims[entry.entity] = self._log.append(claim, outcome, cause)
         return unit
 
-    def _context(self, wish: Wish, policy: Policy | None) -> Context:
+    def _context(self, wish: Wish, policy: Policy | None, claim: Claim | None) -> Context:
         actor: Actor = wish.actor
+        if claim is not None and (actor.role, actor.id) == ("claimant", SOME_CUSTOMER):
+            actor = Actor(id=claim.notice.claimant_id, role="claimant")
         return Context(now=self._timing.after(wish.at), actor=actor, policy=policy, lookups=2, rules=self._rules)
 
 

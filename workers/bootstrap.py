@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from domain.events import EVENTS, decode_body
+from domain.rules import DEFAULT_RULES
+from domain.sla import sla_book
 from runtime.backoff import BackoffOptions
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
@@ -174,7 +178,8 @@ async def open_application(
         raise
     # A cipher at hand weighs 2.5 kB, and fetching a key again costs little: a batch works on 500 claims at most.
     sealer = AesGcmSealer(vault, clock, SealerOptions(cached_keys=1024))
-    return Application(store, vault, sealer, clock, timing or WallTiming(clock), staff.roster)
+    rules = replace(DEFAULT_RULES, sla=sla_book(overrides=staff.orders)) if staff.orders else DEFAULT_RULES
+    return Application(store, vault, sealer, clock, timing or WallTiming(clock), staff.roster, rules)
 
 
 def process_card(serves: tuple[str, ...] = ()) -> ProcessCard:
@@ -197,11 +202,19 @@ def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int |
     simulation = simulation_seed is not None
     bank = pays_out(settings, simulation=simulation)
     builders = _builders(app, settings, simulation_seed)
+    if settings.store.options.users_dir is not None:  # each actor on the connections of its own user
+        builders = {
+            name: _builders(app.acting_as(name), settings, simulation_seed)[name]
+            for name in builders
+            if simulation or name != "simulator"
+        }
     if bank:
-        builders["payments"] = _payments(app, settings)
+        builders["payments"] = _payments(app.acting_as("payments"), settings)
     archive = archive_directory(settings)
     if archive is not None:
-        builders |= archivist_builders(app.store, archive, settings.archive, app.clock)
+        for name in archivist_builders(app.store, archive, settings.archive, app.clock):
+            own = app.acting_as(name).store
+            builders[name] = archivist_builders(own, archive, settings.archive, app.clock)[name]
     actors = [
         ActorPlan(route.actor, route.group, route.log, builders[route.actor], route.timed)
         for route in routes(simulation=simulation, bank=bank, archive=archive is not None)

@@ -19,6 +19,7 @@ from domain.context import Context, History, Ties
 from domain.deciding import decide
 from domain.outcome import Accepted, Refused
 from domain.privacy import subjects_of
+from domain.roster import superiors
 from runtime.errors import Conflict
 from runtime.store.append import Appended
 from workers.claim_log import Cause
@@ -107,6 +108,7 @@ class Commander:
             roster=roster,
             history=history,
             ties=ties,
+            superiors=superiors(roster, actor.id) if roster is not None else (),
             rules=self._app.rules,
         )
 

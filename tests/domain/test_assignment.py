@@ -20,8 +20,11 @@ from domain.assignment import (
     preferences,
     refusal,
 )
-from domain.roster import Absence, Adjuster, Roster, with_load
+from domain.bodies.handling import ClaimAssigned
+from domain.context import Ties
+from domain.roster import Absence, Adjuster, Catastrophe, Roster, with_load
 from domain.triage import RANK, TIERS, Tier
+from tests.support import claims
 
 DAY = date(2015, 2, 2)
 AWAY = (Absence(DAY - timedelta(days=3), DAY + timedelta(days=3)),)
@@ -243,3 +246,33 @@ def test_the_order_of_the_roster_does_not_decide(roster: Roster, asked: Subject)
     assert type(one) is type(other)
     if isinstance(one, Assignment) and isinstance(other, Assignment):
         assert one.adjuster_id == other.adjuster_id
+
+
+def test_a_catastrophe_has_its_own_group_and_one_event_does_not_stick_to_one_adjuster() -> None:
+    storm = Catastrophe(
+        code="STORM-1",
+        jurisdictions=frozenset(("OH",)),
+        first=date(2025, 1, 30),
+        last=date(2025, 2, 3),
+        adjusters=frozenset(("ADJ-CAT",)),
+        perils=frozenset(("hail",)),
+    )
+    people = (claims.adjuster("ADJ-001"), claims.adjuster("ADJ-CAT", load=20))
+    story = claims.Story(roster=Roster(7, people, (storm,)), ties=Ties(same_event="ADJ-001")).submit(peril="hail")
+    owner = story.now_claim.owner
+    assert owner is not None and owner.adjuster_id == "ADJ-CAT"
+    assigned = next(fact.body for fact in story.facts if isinstance(fact.body, ClaimAssigned))
+    assert "of the group of STORM-1" in assigned.explanation
+    assert [one.refused_by for one in assigned.candidates] == ["not_in_catastrophe_group", None]
+    for other in ({"peril": "fire"}, {"peril": "hail", "loss_event": "PILE-UP-7"}):
+        elsewhere = claims.Story(roster=Roster(7, people, (storm,))).submit(**other)
+        assert elsewhere.now_claim.owner is not None and elsewhere.now_claim.owner.adjuster_id == "ADJ-001"
+    named = claims.Story(roster=Roster(7, people, (storm,))).submit(peril="water", loss_event="STORM-1")
+    assert named.now_claim.owner is not None and named.now_claim.owner.adjuster_id == "ADJ-CAT"
+
+
+def test_a_catastrophe_whose_group_is_full_waits_in_the_overflow_queue() -> None:
+    storm = Catastrophe("STORM-1", frozenset(("OH",)), date(2025, 1, 1), date(2025, 3, 1), frozenset(("ADJ-CAT",)))
+    people = (claims.adjuster("ADJ-001"), claims.adjuster("ADJ-CAT", load=40))
+    story = claims.Story(roster=Roster(7, people, (storm,))).submit()
+    assert story.now_claim.owner is None and story.types[-1] == "assignment.deferred"

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from domain import commands as c
 from domain.bodies import deciding
+from domain.bodies.base import Actor
 from domain.claim import fold
 from domain.money import Money
 from domain.reasons import PROVISIONS
@@ -47,9 +48,10 @@ def lived(row: AutoRow) -> Story:
 def handle(story: Story) -> None:
     missing = story.now_claim.missing_documents
     if missing:
+        claimant = Actor(id=story.now_claim.notice.claimant_id, role="claimant")
         story.wait(hours=5).do(c.RequestInformation(items=missing), MANAGER)
         for name in missing:
-            story.wait(days=1).do(c.UploadDocument(document_id=f"DOC-{name}", kind=name), CLAIMANT)
+            story.wait(days=1).do(c.UploadDocument(document_id=f"DOC-{name}", kind=name), claimant)
     coverage = story.now_claim.coverage
     if coverage.outcome == "fail":
         codes = coverage.codes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.roster import Absence
+from domain.roster import Absence, role_on
 from tests.support.commands import cli
 from tests.support.notices import auto_row, claims_cluster
 from workers.adapters.roster_file import RosterError, load_roster
@@ -33,6 +33,25 @@ first = 2025-07-01
 last = 2025-07-14
 """
 
+STORM = """
+[[catastrophe]]
+code = "STORM-1"
+jurisdictions = ["OH"]
+first = 2025-02-01
+last = 2025-02-28
+until = 2025-04-30
+adjusters = ["ADJ-001"]
+perils = ["hail"]
+longer = { decide = 90 }
+"""
+
+DELEGATED = """
+[[adjuster.delegation]]
+role = "claims_manager"
+first = 2025-03-01
+last = 2025-03-31
+"""
+
 
 def written(directory: Path, text: str) -> Path:
     path = directory / "roster.toml"
@@ -47,6 +66,16 @@ def test_a_roster_says_licences_skill_role_capacity_and_absences(tmp_path: Path)
     assert staff.roles == {"ADJ-001": "senior_adjuster"}
     assert adjuster.absences == (Absence(date(2025, 7, 1), date(2025, 7, 14)),)
     assert (adjuster.skill, adjuster.capacity, adjuster.licensed_until) == ("COMPLEX", 40, date(2027, 1, 31))
+
+
+def test_a_roster_says_delegations_and_catastrophes_with_their_group_and_their_order(tmp_path: Path) -> None:
+    staff = load_roster(written(tmp_path, GOOD + DELEGATED + STORM))
+    assert staff.people["ADJ-001"] == ("senior_adjuster", "claims_manager")
+    assert role_on(staff.roster, "ADJ-001", date(2025, 3, 31)) == "claims_manager"
+    assert role_on(staff.roster, "ADJ-001", date(2025, 4, 1)) == "senior_adjuster"
+    (storm,) = staff.roster.catastrophes
+    assert storm.holds("OH", "hail", date(2025, 2, 28), "") and not storm.holds("OH", "fire", date(2025, 2, 28), "")
+    assert [(order.clock, order.length, order.last) for order in staff.orders] == [("decide", 90, date(2025, 4, 30))]
 
 
 def test_the_roster_that_comes_along_is_one() -> None:
@@ -74,6 +103,16 @@ def test_the_roster_that_comes_along_is_one() -> None:
         ("version = 1", "there is no adjuster"),
         (GOOD.replace("version = 3", "version = 3\nowner = 1"), "unknown key 'owner'"),
         ("version = ", "not TOML"),
+        (GOOD.replace("version = 3", "version = 3\ncatastrophe = 4"), "catastrophe is 4: write a [[catastrophe]]"),
+        (
+            GOOD + STORM.replace("ADJ-001", "ADJ-777"),
+            "catastrophe 1 (STORM-1), field adjusters: ADJ-777 is no adjuster",
+        ),
+        (GOOD + STORM.replace("last = 2025-02-28", "last = 2025-01-28"), "field last: it ends on 2025-01-28, before"),
+        (GOOD + STORM.replace("decide", "deicde"), "catastrophe 1 (STORM-1), field longer"),
+        (GOOD.replace("capacity = 40", 'capacity = 40\nreports_to = "ADJ-777"'), "reports_to: ADJ-777 is no other"),
+        (GOOD.replace("capacity = 40", 'capacity = 40\nreports_to = "ADJ-001"'), "reports_to: ADJ-001 is no other"),
+        (GOOD + DELEGATED.replace("2025-03-31", "2025-02-28"), "field delegation: it ends on 2025-02-28"),
     ],
 )
 def test_a_mistake_in_the_roster_is_named_by_file_entry_and_field(tmp_path: Path, wrong: str, said: str) -> None:

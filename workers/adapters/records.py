@@ -103,7 +103,7 @@ class LoadedRoster:
             )
             for adjuster in self._base.adjusters
         )
-        return Roster(self._base.version + loads["#decisions"], adjusters)
+        return Roster(self._base.version + loads["#decisions"], adjusters, self._base.catastrophes)
 
 
 class StoredOverflow:

@@ -1,0 +1,85 @@
+"""Who may act on which claim, in which role, and who reviews whom."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from domain import commands as c
+from domain.authority import Delegation
+from domain.bodies.base import Actor
+from domain.outcome import Accepted
+from domain.roster import Roster, superiors
+from tests.support.claims import NOW, Story, adjuster
+
+LEAD = adjuster("ADJ-LEAD", role="senior_adjuster")
+JUNIOR = adjuster("ADJ-JUN", role="adjuster_i", reports_to="ADJ-LEAD")
+DEPUTY = adjuster(
+    "ADJ-DEP",
+    role="adjuster_i",
+    delegations=(Delegation("ADJ-DEP", "senior_adjuster", NOW.date(), NOW.date()),),
+)
+HOUSE = Roster(7, (LEAD, JUNIOR, DEPUTY))
+
+
+def as_(name: str, role: str) -> Actor:
+    return Actor(id=name, role=role)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        c.UploadDocument(document_id="D", kind="photos"),
+        c.WithdrawClaim(reason="changed my mind"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_stranger_does_nothing_on_somebody_elses_claim(command: c.Command) -> None:
+    story = Story().submit()
+    refused = story.refused(command, as_("CUST-OTHER", "claimant"))
+    assert (refused.code, refused.message) == (
+        "NOT_ALLOWED",
+        "CUST-OTHER is neither claimant nor insured of CLM-TEST0001",
+    )
+    story.do(command, as_("CUST-1", "claimant"))
+
+
+def test_a_stranger_cannot_appeal() -> None:
+    deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
+    story = Story().submit().do(deny, as_("SEN", "senior_adjuster"))
+    assert story.refused(c.FileAppeal(), as_("CUST-OTHER", "claimant")).code == "NOT_ALLOWED"
+    story.do(c.FileAppeal(), as_("CUST-1", "claimant"))
+
+
+def test_nobody_of_the_roster_decides_above_the_role_that_it_gives_him() -> None:
+    story = Story(roster=HOUSE).submit()
+    refused = story.refused(c.ApproveClaim(), as_("ADJ-JUN", "claims_manager"))
+    assert refused.message == "ADJ-JUN is adjuster_i on the roster (version 7), not claims_manager"
+    story.do(c.ApproveClaim(), as_("ADJ-LEAD", "senior_adjuster"))
+
+
+def test_a_delegated_role_holds_on_its_days_and_not_the_day_after() -> None:
+    story = Story(roster=HOUSE).submit()
+    day_after = Story(roster=HOUSE).submit().wait(days=1)
+    assert day_after.refused(c.ApproveClaim(), as_("ADJ-DEP", "senior_adjuster")).code == "NOT_ALLOWED"
+    story.do(c.ApproveClaim(), as_("ADJ-DEP", "senior_adjuster"))
+
+
+def test_who_reports_to_the_decider_does_not_review_the_appeal() -> None:
+    deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
+    story = Story(roster=HOUSE).submit().do(deny, as_("ADJ-LEAD", "senior_adjuster"))
+    story.do(c.FileAppeal(), as_("CUST-1", "claimant"))
+    overturn = c.DecideAppeal(outcome="overturned")
+    below = story.set(superiors=superiors(HOUSE, "ADJ-JUN"))
+    refused = below.refused(overturn, as_("ADJ-JUN", "appeal_reviewer"))
+    assert refused.guard == "G14" and "reports to who made the decision" in refused.message
+    story.set(superiors=superiors(HOUSE, "ADJ-DEP"))
+    assert isinstance(story.try_(overturn, as_("ADJ-DEP", "appeal_reviewer")), Accepted)
+
+
+def test_everybody_above_is_found_and_a_circle_ends() -> None:
+    top = adjuster("ADJ-TOP")
+    house = Roster(1, (top, replace(LEAD, reports_to="ADJ-TOP"), JUNIOR))
+    assert superiors(house, "ADJ-JUN") == ("ADJ-LEAD", "ADJ-TOP")
+    circle = Roster(1, (replace(top, reports_to="ADJ-JUN"), replace(LEAD, reports_to="ADJ-TOP"), JUNIOR))
+    assert superiors(circle, "ADJ-JUN") == ("ADJ-LEAD", "ADJ-TOP")
