@@ -19,6 +19,7 @@ import msgspec
 from domain.authority import Delegation
 from domain.roster import Absence, Adjuster, Roster
 from domain.triage import Tier
+from workers.adapters.catastrophe_entries import CatastropheEntry
 
 if TYPE_CHECKING:
     from domain.sla import Override
