@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.answers import Fenced, Gap, Settled
+from runtime.entry import in_order
 from runtime.store import functions, position
+from runtime.store.clients import let_go
 from runtime.store.parking import park_effects, parked_entry
 from runtime.store.reader import Reader, ReadOptions
 from runtime.store.reads import Reads
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runtime.answers import Look, ParkedEntry
+    from runtime.answers import Look, ParkedEntry, SettleAnswer, Settlement, Standing
     from runtime.effects import Effect
     from runtime.entry import Entry, EntryReader
     from runtime.signals import Bus
@@ -52,12 +55,41 @@ class StoreLink:
         self._reads = Reads(commands)
         self._reader = Reader(reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus)
         self._settler = Settler(commands, logs, log, group, partition, bus=bus, command_ttl_ms=command_ttl_ms)
-        self.resync = self._reader.resync
         self.begin = self._reader.begin
         self.take = self._reader.take
         self.interrupt = self._reader.interrupt
         self.close = self._reader.close
-        self.settle = self._settler.settle
+        self._told = ""
+        self._gap_at = ""
+
+    async def resync(self, *, start: bool = False) -> Standing:
+        """Put the group back to its position, over the reader's connection; see `Reader.resync`.
+
+        A lower position than the one that the command connection was told means two servers, or a rollback. Both
+        connections are dropped, and what the master that is found then says counts.
+        """
+        standing = await self._reader.resync(start=start)
+        if self._told and in_order(standing.position) < in_order(self._told):
+            await self._find_the_master_again()
+            standing = await self._reader.resync(start=start)
+        self._told = standing.position
+        return standing
+
+    async def settle(self, position: str, token: str, what: Settlement, *, after: str = "") -> SettleAnswer:
+        """Settle; see `Settler.settle`. A second GAP at one position: reader and settler are on two servers."""
+        answer = await self._settler.settle(position, token, what, after=after)
+        if isinstance(answer, Gap):
+            if answer.position == self._gap_at:
+                await self._find_the_master_again()
+            self._gap_at = answer.position
+        elif isinstance(answer, (Settled, Fenced)):
+            self._told, self._gap_at = answer.position, ""
+        return answer
+
+    async def _find_the_master_again(self) -> None:
+        """Drop the connections of reader and commands; each connect resolves the master and asks for its role."""
+        await self._reader.cut()
+        await let_go(self._commands)
 
     async def look(self) -> Look:
         """Where the group stands."""

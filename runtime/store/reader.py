@@ -18,6 +18,7 @@ from runtime import failpoints
 from runtime.errors import RuntimeFault, StoreUnavailable
 from runtime.signals import Bus, StoreRoundTrip
 from runtime.store import functions, position
+from runtime.store.clients import beside
 from runtime.store.trouble import STORE_ERRORS, translated
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Reader:
         """`client` is this reader's own connection, `commands` the shared pool (for CLIENT UNBLOCK)."""
         self._client = client
         self._send: functions.Send = client.execute_command
-        self._send_aside: functions.Send = commands.execute_command
+        self._commands = commands
         self._log = log
         self._group = group
         self._partition = partition
@@ -95,11 +96,16 @@ class Reader:
         try:
             self._connection_id = int(await self._send("CLIENT", "ID"))
         except STORE_ERRORS as problem:
+            await self.cut()
             raise translated(problem) from problem
         await failpoints.reach("resync.before")
-        standing = await position.resync(
-            self._client, self._log, self._group, self._partition, self._process, start=start, bus=self._bus
-        )
+        try:
+            standing = await position.resync(
+                self._client, self._log, self._group, self._partition, self._process, start=start, bus=self._bus
+            )
+        except StoreUnavailable:
+            await self.cut()  # demoted, moved or gone: the next connect finds out where the partition lives now
+            raise
         await failpoints.reach("resync.replied")
         return standing
 
@@ -149,11 +155,13 @@ class Reader:
             return
         try:
             async with asyncio.timeout(UNBLOCK_SECONDS):
-                await self._send_aside("CLIENT", "UNBLOCK", self._connection_id)
+                aside: functions.Send = beside(self._commands, self._client).execute_command
+                await aside("CLIENT", "UNBLOCK", self._connection_id)
         except (*STORE_ERRORS, TimeoutError):
-            await self._cut()
+            await self.cut()
 
-    async def _cut(self) -> None:
+    async def cut(self) -> None:
+        """Drop the connection: the next call makes a new one, to whoever is master then."""
         self._connection_id = None
         with suppress(*STORE_ERRORS):
             connection = self._client.connection
@@ -168,7 +176,7 @@ class Reader:
                 await self._end(flight)
         finally:
             if flight is not None and not flight.done():
-                await self._cut()  # we are cancelled ourselves: the read fails at once instead of living on
+                await self.cut()  # we are cancelled ourselves: the read fails at once instead of living on
             with suppress(*STORE_ERRORS):
                 await self._client.aclose()
             if flight is not None:
@@ -185,7 +193,7 @@ class Reader:
             )  # fmt: skip
             reply: Any = await failpoints.sent("read.sent", call)
         except STORE_ERRORS as problem:
-            self._connection_id = None
+            await self.cut()
             raise translated(problem) from problem
         if self._bus is not None:
             self._bus.emit(StoreRoundTrip(call="read", outcome="ok", seconds=time.perf_counter() - started))
