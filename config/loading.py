@@ -26,7 +26,7 @@ import msgspec
 
 from config.fields import Path, SettingsError, convert, is_secret, known_fields, known_sections, unknown
 from config.settings import Settings
-from runtime.store.address import Secret
+from runtime.store.credentials import SecretFile
 
 PREFIX: Final = "CLAIMSTREAM_"
 #: Variables of ours that are no settings: which profile, which file, the master key of the vault (the vault
@@ -73,16 +73,15 @@ class _Layers:
                 self.put(inner, value, origin, from_text=False)
 
     def read_secret_files(self) -> None:
-        """Replace each secret by the text of its file, without the line's end."""
+        """Replace each secret by its file, which is read at each use: without the line's end."""
         for path, (name, origin) in self._secret_files.items():
             try:
-                text = FilePath(name).read_text(encoding="utf-8")
+                self.values[path] = SecretFile(name)
             except (OSError, UnicodeDecodeError) as exc:
                 reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
                 raise SettingsError(
                     f"{'.'.join(path)}_file is {name!r} ({origin}): the file cannot be read: {reason}"
                 ) from None
-            self.values[path] = Secret(text.rstrip("\r\n"))
 
     def external(self) -> None:
         """Note that the store is one that runs already."""

@@ -17,6 +17,7 @@ from runtime.host_options import HostOptions
 from runtime.stopping import StopOptions
 from runtime.store.address import DEFAULT_PORT, Secret, StoreAddress
 from runtime.store.checks import StoreExpectations
+from runtime.store.credentials import as_user
 from runtime.store.opening import StoreOptions
 
 
@@ -40,11 +41,19 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     #: How this process talks to the store.
     options: StoreOptions = StoreOptions()
 
-    def address(self) -> StoreAddress:
-        """Give the address of an external store. Raises `BadStoreAddress`."""
+    def address(self, user: str | None = None) -> StoreAddress:
+        """Give the address of an external store. Raises `BadStoreAddress`.
+
+        `user`: who we are there when nothing says it but `options.users_dir`, the directory of all passwords.
+        """
         if self.url is not None:
-            return StoreAddress.parse(self.url.reveal()).with_password(self.password)
-        return StoreAddress(host=self.host, port=self.port, username=self.username, password=self.password)
+            found = StoreAddress.parse(self.url.reveal()).with_password(self.password)
+        else:
+            found = StoreAddress(host=self.host, port=self.port, username=self.username, password=self.password)
+        folder = self.options.users_dir
+        if user is None or folder is None or found.username or found.password:
+            return found
+        return as_user(found, folder, user)
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -54,6 +54,10 @@ class FreshCredentials(CredentialProvider):
         password = self._password.reveal() if self._password is not None else ""
         return (self._username, password) if self._username else (password,)
 
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """The same; the library warns about a provider that leaves this to it."""
+        return self.get_credentials()
+
 
 def as_user(address: StoreAddress, folder: str, user: str) -> StoreAddress:
     """The same place under another user, whose password is the file of that name in `folder`.

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from runtime.store.address import StoreAddress
 
 
-def store_address(settings: Settings, *, exit_code: int = EXIT_USAGE) -> StoreAddress:
-    """The address of the store that is there now. `Problem` (with `exit_code`): no embedded store runs."""
+def store_address(settings: Settings, *, exit_code: int = EXIT_USAGE, user: str = "operator") -> StoreAddress:
+    """The address of the store that is there now. `Problem` (with `exit_code`): no embedded store runs.
+
+    `user`: who a command is where the passwords of all users lie in one directory and no other user is named.
+    """
     if settings.store.mode == "external":
-        return settings.store.address()
+        return settings.store.address(user)
     found = running_store(settings)
     if found is None:
         raise Problem(

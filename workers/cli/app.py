@@ -26,12 +26,13 @@ from workers.cli import (
     lab,
     monitor_command,
     parked_commands,
-    prepare_commands,
     reconciliation_command,
     run_command,
     run_exporter,
     status_commands,
+    store_users_command,
     submit,
+    vault_command,
     verify_command,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
@@ -57,7 +58,7 @@ _GROUPS = (
     demo.add_to,
     run_command.add_to,
     run_exporter.add_to,
-    prepare_commands.add_to,
+    vault_command.add_to,
     status_commands.add_to,
     monitor_command.add_to,
     dashboard_command.add_to,
@@ -73,6 +74,7 @@ _GROUPS = (
     customer.add_to,
     bank_command.add_to,
     reconciliation_command.add_to,
+    store_users_command.add_to,
 )
 """Each adds its commands."""
 

@@ -42,7 +42,7 @@ CALLS = (
 async def diagnose(client: Redis, settings: Settings) -> list[Finding]:
     """Look at everything. Raises store faults when the store goes away meanwhile."""
     try:
-        findings = await examine(client, settings.expect, functions=functions.ALL, calls=CALLS)
+        findings = await examine(client, settings.expect, functions=functions.ALL, calls=_calls(settings))
     except STORE_ERRORS as problem:
         raise translated(problem) from problem
     loaded, library = await _library(client)
@@ -51,6 +51,11 @@ async def diagnose(client: Redis, settings: Settings) -> list[Finding]:
         findings += await _cluster(client, settings)
     findings.append(_vault(settings))
     return findings
+
+
+def _calls(settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """What we must be allowed: as the one user of everything all of it, as one of many nothing of the others'."""
+    return CALLS if settings.store.options.users_dir is None else ()
 
 
 async def _library(client: Redis) -> tuple[bool, Finding]:

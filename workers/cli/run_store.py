@@ -18,6 +18,7 @@ from runtime.store.trouble import STORE_ERRORS, translated
 from runtime.supervision import ChildSpec
 from workers.cli.addressing import address_of, connected
 from workers.cli.run_command import DEFAULT_REDIS_PORT
+from workers.store_users import WORKER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,7 +57,7 @@ class RunStore:
 async def run_store(settings: Settings, redis_port: int | None) -> AsyncIterator[RunStore]:
     """Start the embedded store, unless another is configured; it is stopped when the block ends."""
     if settings.store.mode == "external":
-        yield RunStore(settings.store.address())
+        yield RunStore(settings.store.address(WORKER))
         return
     port = redis_port or settings.embedded.port or DEFAULT_REDIS_PORT
     server = EmbeddedServer(msgspec.structs.replace(settings.embedded, port=port))
