@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date  # msgspec reads the annotations
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -13,7 +13,16 @@ from domain.sla import Override
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Place = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9-]{1,15}$")]
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
-Ordered = Literal["acknowledge", "contact", "decide", "letter", "pay"]
+
+
+class OrderEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days that an order gives to a clock; a clock that it does not name keeps its own."""
+
+    acknowledge: Days | None = None
+    contact: Days | None = None
+    decide: Days | None = None
+    letter: Days | None = None
+    pay: Days | None = None
 
 
 class CatastropheEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +39,7 @@ class CatastropheEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adjusters: Annotated[list[Code], msgspec.Meta(min_length=1, max_length=1000)]
     perils: Annotated[list[str], msgspec.Meta(max_length=1000)] = []
     until: date | None = None
-    longer: dict[Ordered, Days] = {}
+    longer: OrderEntry = OrderEntry()
 
     def problem(self, known: set[str]) -> str:
         """What cannot be, field first; '' when nothing. `known`: the adjusters of the roster."""
@@ -57,5 +66,6 @@ class CatastropheEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [
             Override(jurisdiction=place, clock=clock, first=self.first, last=self.until or self.last, length=days)
             for place in self.jurisdictions
-            for clock, days in self.longer.items()
+            for clock, days in msgspec.structs.asdict(self.longer).items()
+            if days is not None
         ]
