@@ -27,8 +27,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     #: `embedded`: the server that comes along; `external`: one that runs already, at `url` or at host and
     #: port.
     mode: Literal["embedded", "external"] = "embedded"
-    #: redis://, rediss:// or unix://; above host and port. May carry user and password, so it is never
-    #: printed.
+    #: redis://, rediss://, unix://, redis+sentinel://host,host/service or redis+cluster://host,host; above host and
+    #: port. May carry user and password, so it is never printed.
     url: Secret | None = None
     #: Name or address of the server.
     host: str = "localhost"
@@ -38,6 +38,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     username: str | None = None
     #: Password; fills a URL that brings none. `password_file` names a file with it.
     password: Secret | None = None
+    #: User and password of the Sentinels, which have users of their own; None: they ask for none.
+    sentinel_username: str | None = None
+    sentinel_password: Secret | None = None
     #: How this process talks to the store.
     options: StoreOptions = StoreOptions()
 
@@ -48,12 +51,18 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """
         if self.url is not None:
             found = StoreAddress.parse(self.url.reveal()).with_password(self.password)
+            found = found.asking_as(self.sentinel_username, self.sentinel_password)
         else:
             found = StoreAddress(host=self.host, port=self.port, username=self.username, password=self.password)
         folder = self.options.users_dir
         if user is None or folder is None or found.username or found.password:
             return found
         return as_user(found, folder, user)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether it is a Redis Cluster: every name then carries the tag of its partition."""
+        return self.mode == "external" and self.address().cluster
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -74,13 +74,13 @@ if TYPE_CHECKING:
 
 def log_specs(settings: Settings) -> list[LogSpec]:
     """Every log of the application."""
-    partitions = settings.log.partitions
+    partitions, tagged = settings.log.partitions, settings.store.clustered
     return [
-        claim_log(partitions),
-        request_log(partitions),
-        notification_log(partitions),
-        policy_log(),
-        customer_log(),
+        claim_log(partitions, tagged=tagged),
+        request_log(partitions, tagged=tagged),
+        notification_log(partitions, tagged=tagged),
+        policy_log(tagged=tagged),
+        customer_log(tagged=tagged),
     ]
 
 

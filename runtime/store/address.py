@@ -158,6 +158,10 @@ class StoreAddress(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self if self.password is not None else msgspec.structs.replace(self, password=password)
 
+    def asking_as(self, username: str | None, password: Secret | None) -> StoreAddress:
+        """The same with who we are at the Sentinels."""
+        return msgspec.structs.replace(self, sentinel_username=username, sentinel_password=password)
+
     def __str__(self) -> str:
         return self.url
 

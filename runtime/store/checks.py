@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
-from runtime.store.facts import StoreFacts, look
+from runtime.store.clients import every_server
+from runtime.store.facts import GUARDS, StoreFacts, look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from redis.asyncio import Redis
+
+    from runtime.store.received import Received
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -27,6 +30,7 @@ LOSS: Final = {
     "everysec": "about the last 2 s",
     "no": "whatever the system had not written, 30 s and more",
 }
+_LEVELS: Final = ("ok", "warn", "fail")
 _STRENGTH: Final = ("no", "everysec", "always")
 
 
@@ -41,6 +45,8 @@ class StoreExpectations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     require_appendfsync: bool = False
     #: Whether a store that may evict keys is refused: it can evict the log itself (B5).
     require_noeviction: bool = True
+    #: Whether a master behind Sentinels or in a cluster is refused that takes writes without a replica in step (D9).
+    require_min_replicas: bool = False
     #: Seconds between the store's clock and ours that are told. Safety never asks the time (B6); SLA
     #: clocks do.
     skew_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
@@ -74,14 +80,39 @@ async def examine(
     calls: Sequence[tuple[str, ...]] = (),
     connections: int = 0,
     tagged_keys: bool = False,
+    received: Received | None = None,
 ) -> list[Finding]:
-    """Look at a store and judge it.
+    """Look at a store and judge it; of a cluster every primary.
 
     functions: names that must be loaded. calls: what this user must be allowed, as words. connections: how
     many this process opens. tagged_keys: whether key names carry the hash tag that a cluster needs (C6).
+    received: what an append waits for where another server takes over when one dies.
     """
-    facts = await look(client, calls=calls)
-    return judge(facts, expect, functions=functions, connections=connections, tagged_keys=tagged_keys)
+    judged: dict[str, list[Finding]] = {}
+    for server in await every_server(client):
+        facts = await look(server, calls=calls)
+        judged[_where(server)] = judge(
+            facts, expect, functions=functions, connections=connections, tagged_keys=tagged_keys, received=received
+        )
+    return _joined(judged)
+
+
+def _where(server: Redis) -> str:
+    values = server.connection_pool.connection_kwargs
+    return f"{values.get('host', '')}:{values.get('port', '')}"
+
+
+def _joined(judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+    """One line where all servers are alike, else the worst of them with its place."""
+    if len(judged) == 1:
+        return list(next(iter(judged.values())))
+    joined: list[Finding] = []
+    for same in zip(*judged.values(), strict=True):
+        where, worst = max(zip(judged, same, strict=True), key=lambda one: _LEVELS.index(one[1].level))
+        alike = all(one == worst for one in same)
+        seen = worst.seen if alike else f"{worst.seen} (the worst of {len(same)} primaries: {where})"
+        joined.append(Finding(worst.name, worst.level, seen, worst.advice))
+    return joined
 
 
 def judge(
@@ -91,6 +122,7 @@ def judge(
     functions: Sequence[str] = (),
     connections: int = 0,
     tagged_keys: bool = False,
+    received: Received | None = None,
 ) -> list[Finding]:
     """Judge facts; pure."""
     findings = [_clock(facts, expect), _functions(facts, functions), _rights(facts, expect)]
@@ -102,6 +134,7 @@ def judge(
         _server(info),
         _role(info),
         _cluster(info, tagged_keys),
+        *([] if received is None else [_replicas(facts, expect, received)]),
         _append_only(info, expect),
         _fsync(facts, expect),
         _slow_disk(info),
@@ -155,9 +188,31 @@ def _cluster(info: Any, tagged_keys: bool) -> Finding:
             "cluster",
             "fail",
             "a cluster, but key names carry no hash tag",
-            "create the log with tagged names, or use a server outside a cluster",
+            "name it redis+cluster://HOST:PORT, and names get their tags; or use a server outside a cluster",
         )
     return Finding("cluster", "ok", "a cluster, with tagged key names")
+
+
+def _replicas(facts: StoreFacts, expect: StoreExpectations, received: Received) -> Finding:
+    """Whether the loss of a server can take an append that was confirmed, and how much else it can take (D9)."""
+    info, config = facts.info or {}, facts.config
+    there = int(info.get("connected_slaves", 0))
+    if received.replicas == 0:
+        seen = f"{there} connected, and appends wait for none: the loss of a server takes what it had not passed on"
+        return Finding("replicas", "warn", seen, "set store.options.confirm_replicas = 1")
+    if there < received.replicas:
+        seen = f"{there} connected, and an append waits for {received.replicas}: none is confirmed"
+        return Finding("replicas", "warn", seen, "start the replica, or look why it is not in step")
+    seen = f"{there} connected; an append is confirmed when {received.replicas} of them have it"
+    if config is None:
+        return Finding("replicas", "warn", f"{seen}; min-replicas unknown", "allow +config|get, or ask as an operator")
+    least, lag = (config.get(name, "0") for name in GUARDS)
+    if int(least) < 1:
+        level: Level = "fail" if expect.require_min_replicas else "warn"
+        seen = f"{seen}; but a master that is cut off goes on taking writes that are lost later"
+        return Finding("replicas", level, seen, "set min-replicas-to-write 1 and min-replicas-max-lag 2")
+    window = f"others are lost for at most {lag} s and the way to it" if lag != "0" else "others have no bound"
+    return Finding("replicas", "ok", f"{seen}; {window}")
 
 
 def _append_only(info: Any, expect: StoreExpectations) -> Finding:

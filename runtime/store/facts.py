@@ -15,8 +15,10 @@ from redis.exceptions import NoPermissionError, ResponseError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+#: A master without enough replicas in step refuses writes.
+GUARDS: Final = ("min-replicas-to-write", "min-replicas-max-lag")
 #: The directives that `checks` looks at.
-DIRECTIVES: Final = ("appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy", "maxclients")
+DIRECTIVES: Final = ("appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy", "maxclients", *GUARDS)
 
 
 class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):

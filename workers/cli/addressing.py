@@ -49,8 +49,8 @@ def address_of(store: RunningStore) -> StoreAddress:
 
 
 def place(address: StoreAddress) -> str:
-    """Where a store is, for people: host:port, or the path of its socket."""
-    return address.socket_path or f"{address.host}:{address.port}"
+    """Where a store is, for people: host:port, the path of its socket, or who is asked for it."""
+    return address.place
 
 
 @asynccontextmanager
@@ -100,10 +100,16 @@ def away(problem: BaseException, address: StoreAddress, exit_code: int) -> Probl
     from runtime.store.clients import NotMaster
     from runtime.store.faults import describe
 
+    if "cluster support disabled" in str(problem):
+        return Problem(f"the store at {place(address)} is no Redis Cluster: name it redis://HOST:PORT", exit_code)
     said = describe(problem).partition(": ")[2] or str(problem)
     where = place(address)
     if isinstance(problem, NotMaster):
-        return Problem(f"the store at {where} is a replica: give the address of the master", exit_code)
+        return Problem(
+            f"the store at {where} is a replica: give the address of the master, or of the Sentinels that know it "
+            "(redis+sentinel://HOST:26379/SERVICE)",
+            exit_code,
+        )
     refused = isinstance(problem, (AuthenticationError, NoPermissionError)) or "NOAUTH" in said
     if refused or (isinstance(problem, ResponseError) and "AUTH" in said):
         return Problem(

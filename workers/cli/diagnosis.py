@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from config.settings import Settings
+    from runtime.store.address import StoreAddress
     from workers.cli.views import ClusterView, SeatView
 
 CALLS = (
@@ -39,10 +40,17 @@ CALLS = (
 """What the user of the store must be allowed to send."""
 
 
-async def diagnose(client: Redis, settings: Settings) -> list[Finding]:
+async def diagnose(client: Redis, settings: Settings, address: StoreAddress) -> list[Finding]:
     """Look at everything. Raises store faults when the store goes away meanwhile."""
     try:
-        findings = await examine(client, settings.expect, functions=functions.ALL, calls=_calls(settings))
+        findings = await examine(
+            client,
+            settings.expect,
+            functions=functions.ALL,
+            calls=_calls(settings),
+            tagged_keys=address.cluster,
+            received=settings.store.options.received(address) if address.replicated else None,
+        )
     except STORE_ERRORS as problem:
         raise translated(problem) from problem
     loaded, library = await _library(client)

@@ -33,7 +33,7 @@ def doctor(ctx: typer.Context) -> None:
         from workers.cli.diagnosis import diagnose
 
         async with connected(settings, address, allow_replica=True) as client:
-            return await diagnose(client, settings)
+            return await diagnose(client, settings, address)
 
     findings = run_async(look())
     failed = [finding for finding in findings if finding.level == "fail"]

@@ -73,7 +73,15 @@ async def examine_store(settings: Settings, address: StoreAddress) -> None:
     """Refuse a store that must not be used. Raises `Problem`, `StoreUnfit` and store faults."""
     async with connected(settings, address) as client:
         try:
-            require(await examine(client, settings.expect, functions=functions.ALL))
+            require(
+                await examine(
+                    client,
+                    settings.expect,
+                    functions=functions.ALL,
+                    tagged_keys=address.cluster,
+                    received=settings.store.options.received(address) if address.replicated else None,
+                )
+            )
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
 
