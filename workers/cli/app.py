@@ -33,7 +33,6 @@ from workers.cli import (
     store_users_command,
     submit,
     vault_command,
-    vault_command,
     verify_command,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted

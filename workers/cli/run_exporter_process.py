@@ -34,11 +34,17 @@ async def run_exporter_process(given: Given, port: int | None) -> int:
     witness = Unstopped()
     bus.subscribe(witness)
     try:
-        process = _Process(given, settings, store_address(settings), port, bus)
+        process = _Process(given, settings, _place(settings), port, bus)
         report = await run_until_stopped(process, settings.stopping, emit=bus.emit, witness=witness)
     finally:
         undo()
     return report.exit_code
+
+
+def _place(settings: Settings) -> StoreAddress:
+    """Where the store is; as the user `monitor`, who may only look, where users have passwords in files."""
+    external = settings.store.mode == "external"
+    return settings.store.address("monitor") if external else store_address(settings)
 
 
 class _Process:
