@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from workers.adapters.roster_file import Staff
     from workers.timing import Timing
 
+BODIES_KEPT = 1024
+"""Decoded bodies that the groups of one process share: two batches of 500. 2 MB."""
+
 
 def log_specs(settings: Settings) -> list[LogSpec]:
     """Every log of the application."""
@@ -196,7 +199,7 @@ def process_card(serves: tuple[str, ...] = ()) -> ProcessCard:
 
 def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int | None = None) -> ClusterPlan:
     """Logs and actors of the cluster; with a seed also the actors that play adjusters and bank."""
-    claim_codec = EventCodec(tuple(EVENTS), decode_body)
+    claim_codec = EventCodec(tuple(EVENTS), decode_body, keep=BODIES_KEPT)
     codecs = {CLAIM_LOG: claim_codec}
     logs = [LogPlan(spec, codecs.get(spec.name, OpenCodec())) for spec in log_specs(settings)]
     simulation = simulation_seed is not None
