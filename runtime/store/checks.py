@@ -109,7 +109,7 @@ def _joined(judged: Mapping[str, Sequence[Finding]]) -> list[Finding]:
     joined: list[Finding] = []
     for same in zip(*judged.values(), strict=True):
         where, worst = max(zip(judged, same, strict=True), key=lambda one: _LEVELS.index(one[1].level))
-        alike = all(one == worst for one in same)
+        alike = worst.level == "ok" or all(one == worst for one in same)
         seen = worst.seen if alike else f"{worst.seen} (the worst of {len(same)} primaries: {where})"
         joined.append(Finding(worst.name, worst.level, seen, worst.advice))
     return joined
