@@ -107,6 +107,7 @@ def _work_lists(own: ClaimKeys) -> list[Grant]:
         grant("type hmget hincrby hgetall", own.adjuster_load),
         grant("type hset hgetall", own.adjuster_last),
         grant("type hset hdel hgetall", own.losses("*"), own.handlers("*")),
+        grant("type hset hgetall", own.seen("*", "*")),
         grant("type sadd", own.insured("*")),
     ]
 
@@ -254,7 +255,7 @@ def _everything() -> tuple[str, ...]:
     """Patterns that hold every key of the application."""
     families = (
         "claim", "claims", "policies", "policy", "customers", "customer", "analytics", "leaderboard", "metrics", "kpi",
-        "adjuster", "adjusters", "queue", "losses", "insured", "handlers", "payments", "outbox", "audit", "view",
+        "adjuster", "adjusters", "queue", "losses", "insured", "handlers", "seen", "payments", "outbox", "audit", "view",
         "gateway", "request", "notification", "claimstream", "archive",
     )  # fmt: skip
     return tuple(f"{family}:*" for family in families)

@@ -55,6 +55,7 @@ class Rights(msgspec.Struct, frozen=True):
             "resetchannels",
             "-@all",
             *(f"+{command}" for command in sorted(set(self.plain))),
+            *(["+publish"] if self.channels else []),
             *(f"&{channel}" for channel in self.channels),
             *([calls.rule()] if self.functions else []),
             *(grant.rule() for grant in merged),

@@ -1,0 +1,234 @@
+"""A user of the store may do what its actor does, and nothing else: by dry run, by refusals, and in a whole run."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+
+from runtime.store.clients import open_commands
+from runtime.store.opening import open_store
+from runtime.store.rights import Rights, merged_grants
+from tests.support.rows import row
+from tests.support.secured_store import Secured, secured_store
+from tests.support.small_cluster import small_cluster
+from tests.support.store import command
+from workers.adapters.auto_portfolio import portfolio
+from workers.importing import Importer, batches
+from workers.routing import ROUTES, groups
+from workers.store_users import ACTORS, Logs, acl_lines, matrix, users
+from workers.verifying import verify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+LOGS = Logs.of()
+TABLE = {one.user: one for one in users(LOGS, simulation=True)}
+DEPLOY = Path(__file__).parents[2] / "deploy" / "redis"
+
+FORBIDDEN = (
+    "EVAL", "EVALSHA", "SCRIPT|LOAD", "FUNCTION|LOAD", "FUNCTION|DELETE", "FUNCTION|FLUSH", "CONFIG|SET", "DEBUG",
+    "KEYS", "FLUSHALL", "FLUSHDB", "XTRIM", "XDEL", "XGROUP|DESTROY", "RESTORE", "MIGRATE", "REPLICAOF", "SLAVEOF",
+    "SHUTDOWN", "ACL|SETUSER", "ACL|LOAD", "MODULE|LOAD", "SAVE", "BGSAVE", "MONITOR", "CLUSTER|RESET", "CLIENT|KILL",
+    "SWAPDB", "SORT", "COPY", "RENAME", "MOVE",
+)  # fmt: skip
+"""What no actor has. XDEL stands in the list of guarantees as "on a log": an actor deletes its own dead letters."""
+
+
+def samples() -> list[str]:
+    """One name of each kind of key, and some that nobody has."""
+    keys, own = LOGS.claims, LOGS.own
+    found = [
+        *(name for space in LOGS.by_name().values() for name in (space.log(), space.state(), space.operations())),
+        *(keys.position(group) for group in ("analytics", "processors")),
+        keys.parked("analytics"), keys.held("analytics"), keys.retries("analytics"), keys.lease("analytics", 0),
+        keys.head("CLM-1"), keys.snapshot("CLM-1"), keys.history("CLM-1"), keys.command("c", "CLM-1"),
+        LOGS.policies.snapshot("P-1"), LOGS.customers.head("C-1"),
+        own.timers, own.figures(("analytics", "daily", "2026-01-01")), own.figures(("kpi", "daily", "x")), own.windows,
+        own.workload("A"), own.queue("x"), own.adjuster_load, own.adjuster_last, own.losses("P"), own.insured("C"),
+        own.handlers("t"), own.chain, own.checkpoints, own.floor("claim:x"), own.outbox_attempts, own.outbox_outcomes,
+        own.outbox_retries, own.outbox_waiting, own.payment_attempts, own.payment_outcomes, own.payment_retries,
+        own.payment_waiting, own.payment_doubts, own.bank_place, own.reconciliation, "policy:P-1", "customer:C-1",
+        "nobody:key", "claimstream:{processes}:living",
+    ]  # fmt: skip
+    return list(dict.fromkeys(found))
+
+
+VERBS = {
+    "GET": (), "SET": ("v",), "DEL": (), "PEXPIRE": ("1",), "HGET": ("f",), "HGETALL": (), "HSET": ("f", "v"),
+    "HDEL": ("f",), "HINCRBY": ("f", "1"), "SADD": ("m",), "ZADD": ("1", "m"), "ZREM": ("m",), "RPUSH": ("m",),
+    "LREM": ("1", "m"), "LRANGE": ("0", "1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XTRIM": ("MAXLEN", "0"),
+    "XACK": ("g", "1-1"), "XRANGE": ("-", "+"), "RESTORE": ("0", "x"), "TYPE": (), "DUMP": (),
+}  # fmt: skip
+"""Commands of one key with arguments that parse. Nothing of a dry run is done."""
+
+
+def allowed(rights: Rights, verb: str, key: str) -> bool:
+    """What the table says of a command of one key."""
+    for one in merged_grants(rights.grants):
+        if verb.lower() in one.commands:
+            patterns = [name for name in one.keys if not name.startswith("%R~") or verb in READING]
+            if any(fnmatchcase(key, name.removeprefix("%R~")) for name in patterns):
+                return True
+    return False
+
+
+READING = frozenset({"GET", "HGET", "HGETALL", "LRANGE", "XRANGE", "TYPE", "DUMP"})
+
+
+@pytest.fixture
+async def secured(tmp_path: Path) -> AsyncIterator[Secured]:
+    async with secured_store(tmp_path) as found:
+        yield found
+
+
+async def dry_run(admin: Redis, user: str, *words: str) -> bool:
+    """Would the server let this user do that?"""
+    try:
+        answer = await command(admin, "ACL", "DRYRUN", user, *words)
+    except ResponseError as problem:
+        raise AssertionError(f"{words}: {problem}") from problem
+    return answer in (b"OK", "OK", True)
+
+
+async def test_every_user_may_do_exactly_what_the_table_says_with_each_kind_of_key(secured: Secured) -> None:
+    """22 users x 23 commands x 50 kinds of key, asked of the server itself."""
+    asked = [(user, verb, key) for user in TABLE for verb in VERBS for key in samples()]
+    pipeline = secured.admin.pipeline(transaction=False)
+    for user, verb, key in asked:
+        pipeline.execute_command("ACL", "DRYRUN", user, verb, key, *VERBS[verb])
+    answers = await pipeline.execute()
+    wrong = [
+        f"{user} {verb} {key}: {'allowed' if answer == b'OK' else 'refused'}"
+        for (user, verb, key), answer in zip(asked, answers, strict=True)
+        if (answer == b"OK") != allowed(TABLE[user], verb, key)
+    ]
+    assert not wrong, f"{len(wrong)} of {len(asked)}: {wrong[:5]}"
+    assert sum(answer == b"OK" for answer in answers) > 500, "the samples show what is allowed, too"
+
+
+@pytest.mark.parametrize("actor", sorted(ACTORS))
+async def test_no_actor_may_administer_destroy_or_run_programs(actor: str, secured: Secured) -> None:
+    with_arguments = {"XTRIM": ("claims:events", "MAXLEN", "0"), "XGROUP|DESTROY": ("claims:events", "processors"),
+                      "XDEL": ("claims:events", "1-1")}  # fmt: skip
+    for name in FORBIDDEN:
+        words = (*name.split("|"), *with_arguments.get(name, ("claims:events", "0", "0")))
+        try:
+            may = await dry_run(secured.admin, actor, *words)
+        except AssertionError:
+            continue  # this server has no such command, or wants other arguments: the rule of the whole file says it
+        assert not may, f"{actor} may {name}"
+    flat = " ".join(TABLE[actor].rules()).lower()
+    assert not re.search(
+        r"\+@|\ballcommands\b|\ballkeys\b|~\*|\+(eval|script|function|config|debug|keys|flush|xtrim)", flat
+    )
+
+
+@row("S80")
+async def test_only_those_who_append_may_write_the_log_of_claims(secured: Secured) -> None:
+    appenders = {name for name, kind in ACTORS.items() if kind.appends} | {"gateway", "operator"}
+    for user in TABLE:
+        may = await dry_run(secured.admin, user, "XADD", "claims:events", "*", "a", "b")
+        assert may == (user in appenders), user
+
+
+async def test_a_function_of_others_is_refused_at_the_door(secured: Secured) -> None:
+    """Analytics may settle; it may not append, retry, trim or make a log, whatever keys it names."""
+    client = open_commands(secured.as_user("analytics"), max_connections=1)
+    await prepare(secured)
+    for name in ("cs_append_1", "cs_retry_1", "cs_open_1", "cs_trim_1", "cs_swap_1", "cs_lease_1"):
+        with pytest.raises(NoPermissionError):
+            await command(client, "FCALL", name, 1, "claims:events")
+    await client.aclose()
+
+
+async def test_refusals_are_real_and_are_in_the_log_of_refusals(secured: Secured) -> None:
+    client = open_commands(secured.as_user("analytics"), max_connections=1)
+    for words in (
+        ("XADD", "claims:events", "*", "a", "b"),
+        ("HSET", "claim:CLM-1", "a", "b"),
+        ("DEL", "claims:events"),
+        ("XTRIM", "claims:events", "MAXLEN", "0"),
+        ("GET", "payments:bank-place"),
+        ("CONFIG", "GET", "*"),
+        ("FUNCTION", "LIST"),
+        ("EVAL", "return 1", "0"),
+        ("FLUSHALL",),
+    ):
+        with pytest.raises(NoPermissionError):
+            await command(client, *words)
+    await client.aclose()
+    assert {user for user, _, _ in await secured.refused()} == {"analytics"}
+
+
+async def test_nobody_is_let_in_without_a_user_and_its_password(secured: Secured) -> None:
+    client = open_commands(secured.place, max_connections=1)
+    with pytest.raises(AuthenticationError):
+        await client.ping()
+    await client.aclose()
+
+
+async def prepare(secured: Secured) -> None:
+    """The library and the logs, made by the user who may."""
+    wanted = groups(simulation=True, archive=True)
+    store = await open_store(secured.as_user("deploy"), LOGS.specs(), wanted)
+    await store.close()
+
+
+async def test_a_whole_cluster_runs_claims_to_their_end_and_is_never_refused_anything(
+    secured: Secured, tmp_path: Path
+) -> None:
+    """Every actor as its own user, the logs made by `deploy` before; nothing stands in the log of refusals."""
+    more = {"store.options.users_dir": str(secured.passwords)}
+    await prepare(secured)
+    async with small_cluster(secured.as_user("worker"), tmp_path, more=more) as cluster:
+        cluster.app = clerk = cluster.app.acting_as("operator")
+        for rows in batches(portfolio(40, seed=3)):
+            await Importer(clerk).portfolio(rows)
+        await cluster.to_the_end()
+        report = await verify(clerk)
+        names = await client_users(secured.admin)
+    assert report.ok, report
+    assert await secured.refused() == []
+    working = {route.actor for route in ROUTES if not (route.bank or route.archive)}
+    assert working <= names, "each actor has connections of its own"
+
+
+async def client_users(admin: Redis) -> set[str]:
+    """The users of all connections that are open now."""
+    return {str(row["user"]) for row in await admin.client_list()}
+
+
+def test_every_command_that_the_library_sends_is_in_the_table() -> None:
+    """A new command inside a function needs a row, or the first user who comes to it is refused."""
+    texts = [part.read_text() for part in (files("runtime.store") / "lua").iterdir() if part.name.endswith(".lua")]
+    sent = set()
+    for text in texts:
+        for verb, part in re.findall(r"(?:redis\.p?call|\bwrite)\('([A-Z]+)'(?:, '([A-Z]+)')?", text):
+            sent.add(f"{verb}|{part}".lower() if verb in ("XGROUP", "XINFO") else verb.lower())
+    granted = {name for rights in TABLE.values() for grant in rights.grants for name in grant.commands}
+    granted |= {name for rights in TABLE.values() for name in rights.plain}
+    granted |= {"publish" for rights in TABLE.values() if rights.channels}
+    assert sent - granted == set()
+    assert len(sent) > 30, "the search finds what is sent"
+
+
+def test_every_function_has_somebody_who_may_call_it() -> None:
+    from runtime.store import functions
+
+    assert set(functions.ALL) == {name for rights in TABLE.values() for name in rights.functions}
+
+
+def test_the_files_beside_the_configuration_are_those_that_the_table_gives() -> None:
+    assert (DEPLOY / "acl-matrix.md").read_text() == matrix(LOGS), (
+        "run: claimstream store matrix > deploy/redis/acl-matrix.md"
+    )
+    rendered = "\n".join(acl_lines(users(LOGS), {})) + "\n"
+    assert (DEPLOY / "users.acl").read_text() == rendered, "run: claimstream store users > deploy/redis/users.acl"
