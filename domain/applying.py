@@ -136,6 +136,10 @@ def _information_completed(claim: Claim, body: handling.InformationCompleted, at
     return {"request": None}
 
 
+def _flags_raised(claim: Claim, body: handling.RedFlagsRaised, at: datetime) -> Changes:
+    return {"red_flags": RedFlags(codes=tuple(flag.code for flag in body.red_flags), score=body.flag_score)}
+
+
 def _siu_referred(claim: Claim, body: handling.SiuReferred, at: datetime) -> Changes:
     return {"siu": Siu(status="referred", by_rule=body.by_rule)}
 
@@ -276,6 +280,7 @@ APPLIERS: dict[str, Callable[[Claim, Any, datetime], Changes]] = {
     "claim.information.reminded": _reminded,
     "claim.information.completed": _information_completed,
     "claim.investigated": _nothing,
+    "claim.red_flags.raised": _flags_raised,
     "claim.siu.referred": _siu_referred,
     "claim.siu.concluded": _siu_concluded,
     "claim.reserve.changed": _reserve_changed,

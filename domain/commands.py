@@ -57,6 +57,8 @@ class SubmitClaim(Command, frozen=True, kw_only=True):
     litigation: bool = False
     loss_event: str = ""
     asset_key: str = ""
+    phone_key: str = ""
+    account_key: str = ""
     restricted_group: str = ""
     priority: str = "normal"
     description: str = ""

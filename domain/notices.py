@@ -200,6 +200,7 @@ MATRIX: dict[str, tuple[Template, ...]] = {
         _t("compliance.breach", "compliance", "clock due profile jurisdiction"),
         _t("supervisor.overflow_waiting", "supervisor", "clock due", _nobody_took_it),
     ),
+    "claim.red_flags.raised": (_r("siu.red_flag", "siu", "redFlags flagScore"),),
     "claim.siu.referred": (
         _r("siu.referral", "siu", "reason score redFlags"),
         _r("legal.referral", "legal", ""),

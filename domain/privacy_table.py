@@ -77,6 +77,8 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
         " amount",
         "description lossLocation",
         Field("assetKey", Treatment.KEYED, index=Index.ASSET),
+        Field("phoneKey", Treatment.KEYED, index=Index.PHONE),
+        Field("accountKey", Treatment.KEYED, index=Index.ACCOUNT),
     ),
     "claim.acknowledged": _body("channel"),
     "claim.validated": _body(
@@ -95,6 +97,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.information.reminded": _body("number items owedBy"),
     "claim.information.completed": _body("resumeState"),
     "claim.investigated": _body("phase scope investigatorId finding documentIds visible", "notes"),
+    "claim.red_flags.raised": _body("redFlags[].code redFlags[].weight flagScore"),
     "claim.siu.referred": _body("byRule score redFlags[].code redFlags[].weight", "reason"),
     "claim.siu.concluded": _body("outcome", "finding"),
     "claim.reserve.changed": _body("indemnity expense previousIndemnity previousExpense ruleVersion", "reason"),

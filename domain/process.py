@@ -15,7 +15,7 @@ from domain import payment, portrait
 from domain.assignment import Assignment, Deferred
 from domain.authority import stp_limit
 from domain.bodies.base import SYSTEM
-from domain.bodies.handling import InformationCompleted, SiuReferred
+from domain.bodies.handling import InformationCompleted, RedFlagsRaised, SiuReferred
 from domain.bodies.intake import ClaimAcknowledged
 from domain.claim import fitting_row
 from domain.coverage import clerical_codes
@@ -24,10 +24,10 @@ from domain.decisions.draft import Draft
 from domain.events import TYPE_OF
 from domain.guards import first_refusal
 from domain.reasons import PROVISIONS
-from domain.red_flags import REFER_FROM
+from domain.red_flags import REFER_FROM, with_flag
 from domain.reserve import first_indemnity
 from domain.situation import Situation
-from domain.transitions import State
+from domain.transitions import State, rows_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ def advance(claim: Claim, context: Context) -> Accepted:
         context = replace(context, actor=SYSTEM)
     draft = Draft(claim, context)
     draft.realise_overdue()
+    _raise_flag(draft)
     while _next(draft):
         pass
     return draft.accepted()
@@ -61,6 +62,24 @@ def _next(draft: Draft) -> bool:
     assert claim is not None
     rule = _RULES.get(claim.state)
     return rule is not None and rule(draft, claim)
+
+
+_FLAGGED_LATER = frozenset(State) - {State.SUBMITTED, State.CLOSED}
+"""Where a document that another claim has already raises its flag; validation looks by itself, and CLOSED rests."""
+
+
+def _raise_flag(draft: Draft) -> None:
+    """A document of this claim was seen on another one: the flag, and the referral where the table lets refer."""
+    claim = draft.claim
+    assert claim is not None
+    known = claim.red_flags.codes
+    if not draft.context.history.document_reused or "DOCUMENT_REUSED" in known or claim.state not in _FLAGGED_LATER:
+        return
+    found = with_flag(known, "DOCUMENT_REUSED")
+    claim = draft.emit(RedFlagsRaised(red_flags=found.flags, flag_score=found.score))
+    if found.refer and claim.siu.status != "referred" and rows_for(claim.state, "claim.siu.referred"):
+        reason = ", ".join(found.codes)
+        draft.emit(SiuReferred(by_rule=True, reason=reason, score=found.score, red_flags=found.flags))
 
 
 def _submitted(draft: Draft, claim: Claim) -> bool:
@@ -137,7 +156,8 @@ def _assigned(draft: Draft, claim: Claim) -> bool:
     """A claim that came to ASSIGNED without an owner gets one when somebody can take it."""
     if claim.owner is None:
         handling.give_owner(draft, "no owner")
-    return False
+    _refer_by_rule(draft, claim)
+    return draft.claim is not claim and draft.claim is not None and draft.claim.state is not claim.state
 
 
 def _awaiting(draft: Draft, claim: Claim) -> bool:

@@ -102,6 +102,13 @@ def red_flags(facts: RedFlagFacts) -> RedFlags:
     return RedFlags(flags=flags, score=score, refer=score >= REFER_FROM)
 
 
+def with_flag(codes: tuple[str, ...], code: str) -> RedFlags:
+    """The flags that were known and one more, in their order."""
+    flags = tuple(RedFlag(known, weight) for known, weight in WEIGHTS.items() if known in codes or known == code)
+    score = sum(flag.weight for flag in flags)
+    return RedFlags(flags=flags, score=score, refer=score >= REFER_FROM)
+
+
 def _within(earlier: date | None, loss_day: date, days: int) -> bool:
     """`earlier` lies at most `days` before the loss; a day after the loss is not "before"."""
     return earlier is not None and 0 <= (loss_day - earlier).days <= days

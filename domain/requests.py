@@ -34,7 +34,7 @@ MAX_NAME = 128
 """Characters of what names somebody or something, as in the submission format."""
 NAMES = (
     "id policyId policyNumber customerId type currency submittedBy channel peril coverage assignedTo assignedBy "
-    "documentId documentType documentName uploadedBy approvedBy rejectedBy"
+    "documentId documentType documentName documentHash uploadedBy approvedBy rejectedBy"
 ).split()
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 """Years of moments and days that are taken: beyond them no calendar can count on, and no claim was ever made."""
@@ -249,7 +249,8 @@ def _document(request: _Request) -> Wish | Rejected:
     kind = request.text("documentType")
     if not document_id or not kind:
         return _invalid(*(["Document ID is required"] if not document_id else []), *_if(not kind, "Document type"))
-    command = c.UploadDocument(document_id=document_id, kind=kind, name=request.text("documentName"))
+    name, digest = request.text("documentName"), request.text("documentHash")
+    command = c.UploadDocument(document_id=document_id, kind=kind, name=name, hash=digest)
     by = request.text("uploadedBy") or SOME_CUSTOMER
     return Wish(command, Actor(id=by, role="claimant"), request.at)
 

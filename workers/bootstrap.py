@@ -52,6 +52,7 @@ from workers.notifier import Notifier
 from workers.payments import PaymentOptions, Payments
 from workers.playbook import Playbook
 from workers.routing import groups, routes
+from workers.sightings import Sightings
 from workers.simulator import Simulator
 from workers.timekeeper import Timekeeper
 from workers.timing import WallTiming
@@ -246,6 +247,7 @@ def _builders(app: Application, settings: Settings, seed: int | None) -> dict[st
             app.rules,
             LossIndex(app.store.reads, app.claim_keyspace, partition),
             StoredOverflow(app.store.reads, keys),
+            Sightings(app.store.reads, app.claim_keyspace, partition),
         )
 
     def timekeeper(partition: int) -> TimedActor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
+
 from domain.assignment import Deferred
 from domain.bodies.handling import AssignmentDeferred
 from domain.context import Context, History, Ties
@@ -18,6 +20,7 @@ from domain.process import ACTS_IN, NEEDS_POLICY, advance
 from runtime.actor import Actor
 from workers.claim_log import Cause, cause_of, fact_of
 from workers.keys import CLAIM_LOG
+from workers.sightings import contacts_of, document_of
 from workers.work_lists import frees
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from workers.loss_index import Losses, LossIndex
     from workers.ports import ClaimViews, OverflowQueue, PayeeBook, PolicyBook
     from workers.ports import Roster as RosterPort
+    from workers.sightings import Seen, Sighting, Sightings
     from workers.timing import Timing
     from workers.work_lists import WorkLists
 
@@ -52,9 +56,21 @@ class Desk:
     """What the decisions of one batch look up; roster and losses go on with every decision."""
 
     def __init__(
-        self, policies: Mapping[str, Policy], payees: Mapping[str, Payee], losses: Losses, roster: Roster
+        self,
+        policies: Mapping[str, Policy],
+        payees: Mapping[str, Payee],
+        losses: Losses,
+        roster: Roster,
+        seen: Seen,
+        documents: Sequence[Sighting] = (),
     ) -> None:
-        """As they are read for the batch."""
+        """As they are read for the batch; `documents` came in with it, in the order of the log."""
+        self.seen = seen
+        self.reused: set[str] = set()
+        for document in documents:
+            seen.note((document,))
+            if seen.elsewhere(document):
+                self.reused.add(document.claim_id)
         self.policies = policies
         self.payees = payees
         self.losses = losses
@@ -82,6 +98,7 @@ class ClaimsProcessor(Actor):
         rules: Rules,
         index: LossIndex,
         overflow: OverflowQueue,
+        sightings: Sightings,
     ) -> None:
         """Everything that it may read comes as a port."""
         self._claims = claims
@@ -95,6 +112,7 @@ class ClaimsProcessor(Actor):
         self._rules = rules
         self._index = index
         self._overflow = overflow
+        self._sightings = sightings
         self._next_look = datetime.min.replace(tzinfo=UTC)
 
     async def handle(self, batch: Batch) -> Effects:
@@ -110,6 +128,7 @@ class ClaimsProcessor(Actor):
         claims = await self._claims_of(list(woken))
         wanted += self._lists.follow(facts)
         wanted += self._index.follow([(fact, entry.id) for fact, entry in zip(facts, entries, strict=True)], claims)
+        wanted += self._sightings.follow(facts, claims)
         wanted += await self._follow_ups(entries, facts, claims, woken)
         return wanted
 
@@ -134,20 +153,23 @@ class ClaimsProcessor(Actor):
         self, entries: Sequence[Entry], facts: Sequence[Fact], claims: Mapping[str, Claim], woken: Mapping[str, Entry]
     ) -> list[Wanted]:
         """The appends that follow from these claims' states, and from those that waited for a load to fall."""
-        awake = [claim for claim in claims.values() if claim.state in ACTS_IN]
+        documents = [one for one in map(document_of, facts) if one is not None]
+        flagged = {one.claim_id for one in documents}
+        awake = [claim for claim in claims.values() if claim.state in ACTS_IN or claim.claim_id in flagged]
         freeing = [entry for entry, fact in zip(entries, facts, strict=True) if frees(fact)]
         waiting = await self._waiting(claims) if freeing else {}
         if not awake and not waiting:
             return []
         roster = self._lists.freed(facts, await self._roster.snapshot())
-        desk = await self._desk([*awake, *waiting.values()], roster)
+        desk = await self._desk([*awake, *waiting.values()], roster, documents)
         noticed = {entry.entity: entry.id for entry in entries if entry.type == "claim.submitted"}
         wanted: list[Wanted] = []
         for claim in claims.values():  # in the order of the log: a notice sees those before it, not those after it
-            if claim.state in ACTS_IN:
+            if claim.state in ACTS_IN or claim.claim_id in desk.reused:
                 wanted += self._followed(claim, desk, cause_of(woken[claim.claim_id]), noticed.get(claim.claim_id, ""))
             if claim.claim_id in noticed:
                 desk.losses.note(claim, noticed[claim.claim_id])
+                desk.seen.note(contacts_of(claim))
         return wanted + self._taken_again(waiting.values(), desk, freeing[-1] if freeing else None)
 
     async def _waiting(self, claims: Mapping[str, Claim]) -> dict[str, Claim]:
@@ -155,12 +177,14 @@ class ClaimsProcessor(Actor):
         first = await self._overflow.first(MOST_WAITING)
         return await self._claims_of([name for name in first if name not in claims])
 
-    async def _desk(self, claims: Collection[Claim], roster: Roster) -> Desk:
+    async def _desk(self, claims: Collection[Claim], roster: Roster, documents: Sequence[Sighting] = ()) -> Desk:
         """Everything that the decisions on these claims look up, many at once."""
         policies = await self._policies_of(claims)
         payees = await self._payees.find({claim.notice.claimant_id for claim in claims})
-        losses = await self._index.about([claim for claim in claims if claim.owner is None])
-        return Desk(policies, payees, losses, roster)
+        new = [claim for claim in claims if claim.owner is None]
+        losses = await self._index.about(new)
+        seen = await self._sightings.of([*documents, *(one for claim in new for one in contacts_of(claim))])
+        return Desk(policies, payees, losses, roster, seen, documents)
 
     def _followed(self, claim: Claim, desk: Desk, cause: Cause, entry_id: str = "") -> list[Wanted]:
         """What follows from one claim; the desk is changed by what is decided."""
@@ -191,6 +215,10 @@ class ClaimsProcessor(Actor):
 
     def _context(self, claim: Claim, desk: Desk, now: datetime, entry_id: str = "") -> Context:
         new = claim.owner is None
+        history = desk.losses.history(claim, entry_id) if new else NO_HISTORY
+        shared, reused = new and desk.seen.shares_contact(claim), claim.claim_id in desk.reused
+        if shared or reused:
+            history = replace(history, shared_contact=shared, document_reused=reused)
         return Context(
             now=now,
             policy=desk.policies.get(claim.notice.policy_number),
@@ -198,7 +226,7 @@ class ClaimsProcessor(Actor):
             lookups=2,
             roster=desk.roster,
             payee=desk.payees.get(claim.notice.claimant_id),
-            history=desk.losses.history(claim, entry_id) if new else NO_HISTORY,
+            history=history,
             ties=desk.losses.ties(claim) if new else NO_TIES,
             rules=self._rules,
         )

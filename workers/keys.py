@@ -4,7 +4,7 @@
 |---|---|
 | `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
 | `analytics:*`, `leaderboard:*`, `metrics:*`, `kpi:*`, `claims:analytics` | analytics |
-| `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `insured:*`, `handlers:*` | claims processor |
+| `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `insured:*`, `handlers:*`, `seen:*` | claims processor |
 | `payments:*` | payments |
 | `claims:notifications` | notifier |
 | `outbox:*` | dispatcher |
@@ -125,6 +125,10 @@ class ClaimKeys:
     def handlers(self, tie: str) -> str:
         """Hash: who handles the open claims of a household or an event, by claim."""
         return self.name(f"handlers:{tie}")
+
+    def seen(self, kind: str, value: str) -> str:
+        """Hash: on which claims a document (by hash) or a contact (by blind index) was seen, by claim."""
+        return self.name(f"seen:{kind}:{value}")
 
     @property
     def chain(self) -> str:

@@ -46,8 +46,8 @@ class Submission(
     """A first notice of loss as it comes from outside; personal texts are in clear here and sealed later.
 
     (`source`, `source_ref`) is the identity: the same pair again is the same notice. `loss_date` is a day in
-    the policy's time zone, `reported_at` an instant with its offset. `invented` names the fields that a
-    generator made up, or says "everything".
+    the policy's time zone, `reported_at` an instant with its offset. Of `asset_key`, `phone` and `bank_account` only
+    what can be compared is kept. `invented` names the fields that a generator made up, or says "everything".
     """
 
     source: Name
@@ -76,6 +76,8 @@ class Submission(
     litigation: bool = False
     loss_event: Word = ""
     asset_key: Word = ""
+    phone: Word = ""
+    bank_account: Word = ""
     restricted_group: Word = ""
     description: Text = ""
     loss_location: Text = ""
@@ -221,6 +223,8 @@ def submit_command(submission: Submission, claim_id: str, *, description: str, l
         litigation=submission.litigation,
         loss_event=submission.loss_event,
         asset_key=submission.asset_key,
+        phone_key=submission.phone,
+        account_key=submission.bank_account,
         restricted_group=submission.restricted_group,
         priority=submission.priority,
         description=description,

@@ -113,6 +113,13 @@ class Investigated(Body, frozen=True, kw_only=True):
     notes: str = ""
 
 
+class RedFlagsRaised(Body, frozen=True, kw_only=True):
+    """A sign was seen after validation (restricted): all flags of the claim now, and the sum of their weights."""
+
+    red_flags: tuple[RedFlag, ...]
+    flag_score: int
+
+
 class SiuReferred(Body, frozen=True, kw_only=True):
     """Referred to the special investigation unit (restricted)."""
 

@@ -17,7 +17,9 @@ class ClaimSubmitted(Body, frozen=True, kw_only=True):
     """A loss was reported. `severity` is trivial, minor, major or total; `police_report` yes, no or
     unknown (which is not no).
 
-    `amount` is the claimed total in major units, derived for lab readers (a JSON number), never read back.
+    `asset_key`, `phone_key` and `account_key` (where the reporter wants to be called, and to be paid) can be compared
+    and not be read. `amount` is the claimed total in major units, derived for lab readers (a JSON number), never read
+    back.
     """
 
     source: str
@@ -44,6 +46,8 @@ class ClaimSubmitted(Body, frozen=True, kw_only=True):
     litigation: bool = False
     loss_event: str = ""
     asset_key: str = ""
+    phone_key: str = ""
+    account_key: str = ""
     restricted_group: str = ""
     description: str = ""
     loss_location: str = ""

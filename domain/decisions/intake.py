@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from domain import portrait
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from domain.bodies.base import Body
     from domain.claim_record import Claim
     from domain.context import Context
+
+
+_HASH = re.compile(r"[A-Za-z0-9:+/=_-]{16,128}")
 
 
 def submitted(command: commands.SubmitClaim, context: Context) -> ClaimSubmitted:
@@ -56,6 +60,8 @@ def submitted(command: commands.SubmitClaim, context: Context) -> ClaimSubmitted
         litigation=command.litigation,
         loss_event=command.loss_event,
         asset_key=command.asset_key,
+        phone_key=command.phone_key,
+        account_key=command.account_key,
         restricted_group=command.restricted_group,
         priority=command.priority,
         description=command.description,
@@ -147,6 +153,8 @@ def uploaded(claim: Claim, command: commands.UploadDocument, context: Context) -
     """`UploadDocument`: its kind counts as the item of the checklist when no item is named."""
     if command.document_id in claim.document_ids:
         return Problem("REPEATED", f"document {command.document_id} is on the claim already")
+    if command.hash and not _HASH.fullmatch(command.hash):
+        return Problem("INVALID", "hash: 16 to 128 letters and digits, as a hash of the document has")
     item = command.checklist_item or (command.kind if _is_asked_for(claim, command.kind) else "")
     return DocumentUploaded(
         document_id=command.document_id,

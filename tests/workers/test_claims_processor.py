@@ -20,6 +20,7 @@ from workers.claims_processor import ClaimsProcessor
 from workers.keys import CLAIM_LOG, ClaimKeys, claim_log
 from workers.loss_index import LossIndex
 from workers.roster import demo_roster
+from workers.sightings import Sightings
 from workers.submissions import submit_command
 from workers.timing import SimulatedTiming
 from workers.work_lists import WorkLists
@@ -107,6 +108,7 @@ def processor(world: World) -> ClaimsProcessor:
         DEFAULT_RULES,
         index,
         world,
+        Sightings(world, KEYSPACE, 0),  # type: ignore[arg-type]  # as above
     )
 
 
