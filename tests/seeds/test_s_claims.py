@@ -93,7 +93,7 @@ def test_s11_an_approval_authorises_the_payment(lab: Lab) -> None:
 
 def test_s11_nobody_approves_more_than_his_authority(lab: Lab) -> None:
     claim = lab.assigned(amount=20_000)
-    refused = lab.cs("claim", "approve", claim, "20000", "--as", "adjuster_i:ADJ-001")
+    refused = lab.cs("claim", "approve", claim, "20000", "--as", "adjuster_i:JUN-001")
     assert refused.code == 2
     assert "G10" in refused.one_line()
     assert "ASSIGNED" in refused.one_line()

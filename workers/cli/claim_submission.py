@@ -59,10 +59,10 @@ async def _submitted(given: Given, text: bytes, reference: str, who: str, *, wai
             raise Problem(wish.message)
         claim_id: str = wish.command.claim_id  # type: ignore[attr-defined]  # a submission has one
         identity = f"{SOURCE}:{reference}" if reference else ""
-        actor = person(who) if who else wish.actor
+        actor = person(given, who) if who else wish.actor
         outcome = await Commander(app).issue(claim_id, wish.command, actor, command_id=identity)
         if isinstance(outcome, Refused) and outcome.code != "REPEATED":
-            from workers.cli.claim import refused
+            from workers.cli.issuing import refused
 
             raise refused(claim_id, outcome)
         repeated = isinstance(outcome, Refused) or outcome.repeated

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.support.commands import Said
     from workers.application import Application
 
-ADJUSTER = Actor(id="ADJ-001", role="claims_manager")
+ADJUSTER = Actor(id="MGR-001", role="claims_manager")
 
 
 class Told:
