@@ -100,7 +100,8 @@ class ClaimLog:
         facts: list[Fact] = []
         changed = False
         for place, new in enumerate(accepted.facts, 1):
-            identity = event_id(f"{cause.id}|{claim_id}", place)
+            # By the sequence, not by the place: several actors may answer to one cause, each with a first fact.
+            identity = event_id(f"{cause.id}|{claim_id}", version + place)
             body = self._sealed_body(claim_id, new, identity)
             at = to_the_millisecond(new.at)
             changed = changed or body is not new.body or at is not new.at

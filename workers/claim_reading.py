@@ -14,7 +14,9 @@ from domain.events import EVENTS, decode_body
 from domain.privacy import is_sealed
 from runtime.entry import EntryReader
 from workers.adapters.records import StoredClaims
+from workers.archivists import NO_ARCHIVES
 from workers.claim_log import EventCodec, fact_of
+from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
     from domain.bodies.base import Body
@@ -22,17 +24,15 @@ if TYPE_CHECKING:
     from runtime.entry import Entry
     from runtime.store.keys import Keyspace
     from runtime.store.reads import Reads
-
-
-class HistoryTrimmed(Exception):
-    """Entries of the claim are no longer in the log: ask the archive."""
+    from workers.archivists import Archives
 
 
 class ClaimReader:
-    """Reads claims and their histories."""
+    """Reads claims and their histories, from the log and, what was trimmed from it, from the archive."""
 
-    def __init__(self, reads: Reads, keyspace: Keyspace) -> None:
+    def __init__(self, reads: Reads, keyspace: Keyspace, archives: Archives = NO_ARCHIVES) -> None:
         """`keyspace` of the claim log."""
+        self._archives = archives
         self._reads = reads
         self._keyspace = keyspace
         self._claims = StoredClaims(reads, keyspace)
@@ -43,30 +43,20 @@ class ClaimReader:
         return (await self._claims.read([claim_id]))[0]
 
     async def entries(self, claim_id: str, *, after: int = 0) -> list[Entry]:
-        """The entries of the claim with a sequence above `after`, in order. Raises `HistoryTrimmed`."""
-        ids = await self._reads.one("LRANGE", self._keyspace.history(claim_id), after, -1)
-        log = self._keyspace.log(self._keyspace.partition_of(claim_id))
-        pages = await self._reads.many([("XRANGE", log, entry_id, entry_id) for entry_id in ids])
-        if gone := sum(not page for page in pages):
-            raise HistoryTrimmed(
-                f"{gone} of {len(ids)} entries of {claim_id} are no longer in the log: ask the archive"
-            )
-        return [self._entries.read((entry_id, _flat(fields))) for page in pages for entry_id, fields in page]
+        """The entries of the claim with a sequence above `after`, in order. Raises `Trimmed`."""
+        rows = await self._reads.one("LRANGE", self._keyspace.history(claim_id), after, -1)
+        ids = [row.decode() for row in rows]
+        partition = self._keyspace.partition_of(claim_id)
+        found = await WholeLog(self._reads, self._keyspace, partition, self._archives).find(ids)
+        return [self._entries.read(found[entry_id]) for entry_id in ids]
 
     async def at(self, claim_id: str, moment: datetime) -> Claim | None:
         """The claim as it stood at a time: its facts in order up to the first that happened later.
 
-        None: it did not exist yet. Raises `HistoryTrimmed`.
+        None: it did not exist yet. Raises `Trimmed`.
         """
         facts = map(fact_of, await self.entries(claim_id))
         return fold(takewhile(lambda fact: fact.at <= moment, facts))
-
-
-def _flat(fields: object) -> list[bytes]:
-    if isinstance(fields, dict):
-        return [part for pair in fields.items() for part in pair]
-    assert isinstance(fields, list)
-    return fields
 
 
 def moment_of(text: str) -> datetime:

@@ -46,7 +46,7 @@ def show(
 
 
 async def _claim(given: Given, claim_id: str, at: str) -> Claim | None:
-    from workers.claim_reading import HistoryTrimmed, moment_of
+    from workers.claim_reading import moment_of
 
     try:
         moment = moment_of(at) if at else None
@@ -57,10 +57,7 @@ async def _claim(given: Given, claim_id: str, at: str) -> Claim | None:
             return await reader.claim(claim_id)
         if await reader.claim(claim_id) is None:
             raise no_such_claim(claim_id)
-        try:
-            return await reader.at(claim_id, moment)
-        except HistoryTrimmed as problem:
-            raise Problem(str(problem)) from problem
+        return await reader.at(claim_id, moment)
 
 
 def history(ctx: typer.Context, ident: Ident) -> None:
@@ -80,13 +77,8 @@ def history(ctx: typer.Context, ident: Ident) -> None:
 
 
 async def _entries(given: Given, claim_id: str) -> list[Entry]:
-    from workers.claim_reading import HistoryTrimmed
-
     async with opened_reader(given) as reader:
-        try:
-            return await reader.entries(claim_id)
-        except HistoryTrimmed as problem:
-            raise Problem(str(problem)) from problem
+        return await reader.entries(claim_id)
 
 
 def _told(entry: Entry) -> dict[str, Any]:

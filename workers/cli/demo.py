@@ -208,6 +208,7 @@ async def _verified_elsewhere(settings: Settings, address: StoreAddress) -> dict
     import os
     import sys
 
+    from workers.bootstrap import archive_directory
     from workers.cli.errors import EXIT_FAILED, Problem
 
     secret = address.password.reveal() if address.password is not None else ""
@@ -216,6 +217,9 @@ async def _verified_elsewhere(settings: Settings, address: StoreAddress) -> dict
         "CLAIMSTREAM_PROFILE": settings.profile,
         "CLAIMSTREAM_LOG__PARTITIONS": str(settings.log.partitions),
     }
+    archive = archive_directory(settings)
+    if archive is not None:
+        environment["CLAIMSTREAM_ARCHIVE__DIRECTORY"] = str(archive)
     if secret:
         environment |= {"REDIS_PASSWORD": secret}
     process = await asyncio.create_subprocess_exec(

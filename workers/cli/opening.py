@@ -42,6 +42,7 @@ async def opened_reader(given: Given) -> AsyncIterator[ClaimReader]:
     """
     from runtime.store.keys import Keyspace
     from runtime.store.reads import Reads
+    from workers.bootstrap import archives_of
     from workers.claim_reading import ClaimReader
     from workers.cli.survey import stored_specs
     from workers.keys import CLAIM_LOG, claim_log
@@ -53,7 +54,7 @@ async def opened_reader(given: Given) -> AsyncIterator[ClaimReader]:
         specs = await stored_specs(reads, [claim_log(settings.log.partitions)])
         if not specs:
             raise Problem(f"there is no log {CLAIM_LOG} at {place(address)} yet: `claimstream run` makes it")
-        yield ClaimReader(reads, Keyspace(specs[0]))
+        yield ClaimReader(reads, Keyspace(specs[0]), archives_of(settings))
 
 
 def checked_claim_id(text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer  # noqa: TC002  # typer reads the annotations of a command when the program runs
+import typer  # typer reads the annotations of a command when the program runs
 
+from workers.cli import retire_command
 from workers.cli.addressing import connected, place, store_address
 from workers.cli.given import Given, given_of
 from workers.cli.looping import run_async
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("status")(status)
-    app.command("groups")(groups)
+    group = typer.Typer(help="The consumer groups: how far they are behind; and ending one that nobody serves.")
+    group.callback(invoke_without_command=True)(groups)
+    retire_command.add_to(group)
+    app.add_typer(group, name="groups")
     app.command("partitions")(partitions)
 
 
@@ -39,7 +43,9 @@ def status(ctx: typer.Context) -> None:
 
 
 def groups(ctx: typer.Context) -> None:
-    """Show the consumer groups: computed backlog, pending, parked, settled."""
+    """Show the consumer groups: computed backlog, pending, parked, settled; `retire` ends one."""
+    if ctx.invoked_subcommand:
+        return
     from workers.cli.views import by_group
 
     given = given_of(ctx)

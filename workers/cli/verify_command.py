@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from runtime.store.opening import OpenStore
+    from workers.archivists import Archives
     from workers.cli.given import Given
     from workers.verifying import Report
 
@@ -30,7 +31,7 @@ REBUILT = (
 )  # fmt: skip
 """The invariants about what can be rebuilt from the log."""
 
-AUDITED = ("audit_chain", "checkpoints", "entries", "sequence", "history", "snapshot")
+AUDITED = ("audit_chain", "checkpoints", "archive", "entries", "sequence", "history", "snapshot")
 """The invariants that an entry breaks which was changed, taken out or put in."""
 
 
@@ -88,8 +89,8 @@ def audit_export(ctx: typer.Context, file: Annotated[str, typer.Argument(help="W
     async def write() -> Any:
         from workers.verifying.export import export_log
 
-        async with _opened(given) as opened:
-            return await export_log(opened, Path(file))
+        async with opened_store(given) as opened:
+            return await export_log(opened, Path(file), opened.archives)
 
     try:
         found = run_async(write())
@@ -122,8 +123,8 @@ def _verdict(given: Given, names: Sequence[str]) -> None:
 async def _verified(given: Given) -> Report:
     from workers.verifying import verify
 
-    async with _opened(given) as opened:
-        return await verify(opened)
+    async with opened_store(given) as opened:
+        return await verify(opened, archives=opened.archives)
 
 
 def _page(data: dict[str, Any], report: Report) -> RenderableType:
@@ -146,19 +147,20 @@ def _page(data: dict[str, Any], report: Report) -> RenderableType:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """What a verification needs; without the key vault, because nothing is opened."""
 
     store: OpenStore
+    archives: Archives
 
 
 @asynccontextmanager
-async def _opened(given: Given) -> AsyncIterator[_Opened]:
+async def opened_store(given: Given) -> AsyncIterator[Opened]:
     """The store with every log that is in it, cut as it was made; no group is made."""
     from runtime.store.clients import open_commands
     from runtime.store.opening import open_store
     from runtime.store.reads import Reads
-    from workers.bootstrap import log_specs
+    from workers.bootstrap import archives_of, log_specs
     from workers.cli.survey import stored_specs
 
     settings = given.settings()
@@ -173,6 +175,6 @@ async def _opened(given: Given) -> AsyncIterator[_Opened]:
         raise Problem(f"there is no log at {place(address)} yet: `claimstream run` makes it")
     store = await open_store(address, specs, {}, options=settings.store.options)
     try:
-        yield _Opened(store)
+        yield Opened(store, archives_of(settings))
     finally:
         await store.close()

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from domain.events import EVENTS, decode_body
 from runtime.codec import OpenCodec
 from runtime.entry import EntryReader
+from workers.archivists import NO_ARCHIVES
 from workers.claim_log import EventCodec
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, ClaimKeys
+from workers.verifying.archive_check import ArchiveCheck
 from workers.verifying.chain_check import ChainCheck
 from workers.verifying.claims_check import ClaimsCheck
 from workers.verifying.figures_check import FiguresCheck
@@ -22,15 +24,18 @@ from workers.verifying.index_check import IndexCheck
 from workers.verifying.lists_check import ListsCheck
 from workers.verifying.notices_check import NoticesCheck, check_dispatch
 from workers.verifying.payouts_check import PayoutsCheck
-from workers.verifying.places import pages, read_page, stand
+from workers.verifying.places import read_page, stand
 from workers.verifying.records_check import KINDS, check_records
 from workers.verifying.report import Findings, Progress, Report
 from workers.verifying.rest_check import check_dead_letters, check_positions
+from workers.verifying.sightings_check import SightingsCheck
+from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runtime.store.opening import OpenStore
+    from workers.archivists import Archives
     from workers.verifying.places import Page, Place
 
 
@@ -48,24 +53,33 @@ async def verify(
     *,
     progress: Callable[[Progress], None] | None = None,
     checkpoint_every: int = 1000,
+    archives: Archives = NO_ARCHIVES,
 ) -> Report:
-    """Check every invariant. `checkpoint_every` is what the auditor was told. Raises store faults and
-    `Halted`.
+    """Check every invariant. `checkpoint_every` is what the auditor was told; what was trimmed comes from `archives`.
+
+    Raises store faults, `Halted`, `Trimmed`, `ArchiveDamaged`.
     """
     began = time.monotonic()
-    verification = Verification(app.store, progress, checkpoint_every)
+    verification = Verification(app.store, progress, checkpoint_every, archives)
     return await verification.run(began)
 
 
 class Verification:
     """One verification of one store."""
 
-    def __init__(self, store: OpenStore, progress: Callable[[Progress], None] | None, checkpoint_every: int) -> None:
+    def __init__(
+        self,
+        store: OpenStore,
+        progress: Callable[[Progress], None] | None,
+        checkpoint_every: int,
+        archives: Archives = NO_ARCHIVES,
+    ) -> None:
         """`progress` is called once per page."""
         self._store = store
         self._reads = store.reads
         self._progress = progress
         self._every = checkpoint_every
+        self._archives = archives
         self._findings = Findings()
         self._done = 0
         self._total = 0
@@ -81,12 +95,13 @@ class Verification:
         for name in KINDS:
             for place in places.get(name, ()):
                 reader = EntryReader(place.keyspace.spec.entity_field, OpenCodec())
-                self._tell(name, await check_records(self._reads, place, reader, self._findings))
+                log, archive = self._whole(place), await self._archive(place)
+                self._tell(name, await check_records(self._reads, place, reader, self._findings, log, archive))
         for place in places.get(NOTIFICATION_LOG, ()):
             await check_dispatch(self._reads, place, self._keys(place), self._findings)
         for place in (place for found in places.values() for place in found):
             check_positions(place, self._findings)
-            await check_dead_letters(self._reads, place, self._findings)
+            await check_dead_letters(self._reads, place, self._findings, self._whole(place))
         moving = _marks(places) != _marks(await self._places())
         return Report(
             ok=self._findings.ok,
@@ -113,6 +128,15 @@ class Verification:
         """
         return ClaimKeys(self._store.logs[CLAIM_LOG].keys, place.partition)
 
+    def _whole(self, place: Place) -> WholeLog:
+        return WholeLog(self._reads, place.keyspace, place.partition, self._archives)
+
+    async def _archive(self, place: Place) -> ArchiveCheck:
+        archive = self._archives.of(place.keyspace.spec.name, place.partition)
+        check = ArchiveCheck(self._reads, place, archive, self._findings)
+        await check.begin()
+        return check
+
     async def _check_claims(self, place: Place) -> None:
         """One pass over one partition of the claim log."""
         reads, findings, keys = self._reads, self._findings, self._keys(place)
@@ -124,13 +148,16 @@ class Verification:
             FiguresCheck(reads, place, keys, findings),
             ListsCheck(reads, place, keys, findings),
             IndexCheck(reads, place, keys, findings),
+            SightingsCheck(reads, place, keys, findings),
             PayoutsCheck(reads, place, keys, findings),
             NoticesCheck(reads, place, keys, findings),
             ChainCheck(reads, place, keys, findings, self._every),
             floors,
         )
         await floors.begin()
-        async for rows in pages(reads, place.name):
+        archive = await self._archive(place)
+        async for rows in self._whole(place).pages():
+            archive.rows(rows)
             page, wrong = read_page(reader, rows)
             self._note(page, wrong)
             for family in families:
@@ -138,6 +165,7 @@ class Verification:
             self._tell(place.name, len(rows))
         for family in families:
             await family.finish()
+        archive.finish()
         self._claims |= claims.finished.keys()
 
     def _note(self, page: Page, wrong: list[str]) -> None:

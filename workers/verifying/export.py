@@ -11,10 +11,12 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from workers.archivists import NO_ARCHIVES
 from workers.auditor import Chain
 from workers.keys import CLAIM_LOG, ClaimKeys
 from workers.verifying.offline import FORMAT, CheckpointLine, EndLine, Header, encode_line, entry_line
 from workers.verifying.places import pages
+from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.store.encoding import Log
     from runtime.store.opening import OpenStore
     from runtime.store.reads import Reads
+    from workers.archivists import Archives
     from workers.verifying.engine import HasStore
 
 
@@ -34,12 +37,15 @@ class Exported(msgspec.Struct, frozen=True):
     heads: dict[int, str]
 
 
-async def export_log(app: HasStore, path: Path) -> Exported:
-    """Write the whole claim log. The file appears under its name only when it is complete and on the disk."""
+async def export_log(app: HasStore, path: Path, archives: Archives = NO_ARCHIVES) -> Exported:
+    """Write the whole claim log, what was trimmed from the archive.
+
+    The file appears under its name only when it is complete and on the disk.
+    """
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            exported = await _Export(app.store, file).run()
+            exported = await _Export(app.store, file, archives).run()
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -51,10 +57,11 @@ async def export_log(app: HasStore, path: Path) -> Exported:
 class _Export:
     """One export."""
 
-    def __init__(self, store: OpenStore, file: IO[bytes]) -> None:
+    def __init__(self, store: OpenStore, file: IO[bytes], archives: Archives) -> None:
         self._reads: Reads = store.reads
         self._log: Log = store.logs[CLAIM_LOG]
         self._file = file
+        self._archives = archives
         self._checkpoints = 0
 
     async def run(self) -> Exported:
@@ -69,7 +76,7 @@ class _Export:
         chain = Chain()
         recorded = await self._recorded(partition)
         due = next(recorded, None)
-        async for rows in pages(self._reads, self._log.keys.log(partition)):
+        async for rows in WholeLog(self._reads, self._log.keys, partition, self._archives).pages():
             for entry_id, fields in rows:
                 chain = chain.after(entry_id.decode(), list(fields))
                 self._write(entry_line(partition, chain.count, chain.last, fields, chain.head))

@@ -10,7 +10,6 @@ from domain.customer import CUSTOMER_EVENTS, evolve_customer
 from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
-from workers.verifying.places import pages
 from workers.verifying.report import shown
 
 if TYPE_CHECKING:
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
 
     from runtime.entry import Entry, EntryReader
     from runtime.store.reads import Reads
+    from workers.verifying.archive_check import ArchiveCheck
     from workers.verifying.places import Place
     from workers.verifying.report import Findings
+    from workers.whole_log import WholeLog
 
 
 class Kind(NamedTuple):
@@ -50,12 +51,15 @@ class _Record(msgspec.Struct):
     broken: bool = False
 
 
-async def check_records(reads: Reads, place: Place, reader: EntryReader, findings: Findings) -> int:
+async def check_records(
+    reads: Reads, place: Place, reader: EntryReader, findings: Findings, log: WholeLog, archive: ArchiveCheck
+) -> int:
     """Fold one partition of a record log and compare. Returns the number of entries."""
     kind = KINDS[place.keyspace.spec.name]
     records: dict[str, _Record] = {}
     count = 0
-    async for rows in pages(reads, place.name):
+    async for rows in log.pages():
+        archive.rows(rows)
         for row in rows:
             count += 1
             entry = reader.read(row)
@@ -74,6 +78,7 @@ async def check_records(reads: Reads, place: Place, reader: EntryReader, finding
                 continue
             findings["entries"].right()
             findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
+    archive.finish()
     names = list(records)
     for start in range(0, len(names), AT_ONCE):
         part = {name: records[name] for name in names[start : start + AT_ONCE]}

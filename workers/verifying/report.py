@@ -27,6 +27,7 @@ INVARIANTS: Mapping[str, str] = {
     "loads": "the load of every adjuster is what the facts assigned and took away",
     "losses": "every loss and its insured stand in the index of losses, each once, and nothing else does",
     "handlers": "for every household and event the index names who has its open claims, and nobody else",
+    "sightings": "every document and contact that the facts show is noted with its claim, and nothing else is",
     "payouts": "every payout order has exactly one record of its sending, and every record an order",
     "reconciliation": "every order that waits for a person is on the list, and every doubt has its message there",
     "floors": "no view has another floor than its newest fact",
@@ -34,6 +35,7 @@ INVARIANTS: Mapping[str, str] = {
     "dispatch": "every intent has exactly one record of its sending, and every record an intent",
     "audit_chain": "the chain over all entries has the head that was recorded",
     "checkpoints": "every checkpoint is a link of the chain",
+    "archive": "the archive ends at a link of the chain, and so does its place in the store",
     "positions": "every group settled every entry that was added: nothing is pending, nothing undelivered",
     "dead_letters": "every parked entry is in its log as it was, and holds back what it has to hold back",
 }

@@ -5,21 +5,19 @@ for.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from workers.whole_log import Trimmed
 
 if TYPE_CHECKING:
     from runtime.store.reads import Reads
     from workers.verifying.places import Place
     from workers.verifying.report import Findings
+    from workers.whole_log import WholeLog
 
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
-
-
-def _flat(fields: Any) -> list[bytes]:
-    """The fields of an entry: a list, or a mapping, as the client shapes the reply."""
-    return [part for pair in fields.items() for part in pair] if isinstance(fields, dict) else list(fields)
 
 
 def check_positions(place: Place, findings: Findings) -> None:
@@ -34,7 +32,7 @@ def check_positions(place: Place, findings: Findings) -> None:
             found.wrong(f"{where}: halted: {look.torn or look.halted}")
 
 
-async def check_dead_letters(reads: Reads, place: Place, findings: Findings) -> None:
+async def check_dead_letters(reads: Reads, place: Place, findings: Findings, log: WholeLog) -> None:
     """Each dead letter is an entry of the log, byte for byte; `held` counts them by what they hold back."""
     found = findings["dead_letters"]
     keyspace, partition = place.keyspace, place.partition
@@ -45,11 +43,12 @@ async def check_dead_letters(reads: Reads, place: Place, findings: Findings) -> 
             held[named[b"entity"].decode()] += 1
             origin = named[b"originId"]
             where = f"dead letter {parked_id.decode()} of {group} on {place.name} ({origin.decode()})"
-            rows = await reads.one("XRANGE", place.name, origin, origin)
-            if not rows:
+            try:
+                _, fields = (await log.find([origin.decode()]))[origin.decode()]
+            except Trimmed:
                 found.wrong(f"{where}: the log holds no such entry")
             else:
-                found.same(where, _unpack(named[b"raw"]), _flat(rows[0][1]))
+                found.same(where, _unpack(named[b"raw"]), fields)
         stored = await reads.one("HGETALL", keyspace.held(group, partition))
         counts = {name.decode(): int(value) for name, value in stored.items()}
         for entity in held.keys() | counts.keys():
