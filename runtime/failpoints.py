@@ -178,28 +178,38 @@ def parse(text: str) -> tuple[Plan, ...]:
 @contextmanager
 def armed(text: str = "", tell: Callable[[str], None] | None = None) -> Iterator[Watch]:
     """Arm `point=action@nth,...` in this process; with '' only count what is reached. Not to be nested."""
-    global _watch
     if _watch is not None:
         raise RuntimeError("failpoints are armed already")
-    _watch = watch = Watch(parse(text), tell)
     try:
-        yield watch
+        yield arm(text, tell)
     finally:
-        _watch = None
+        disarm()
+
+
+def arm(text: str, tell: Callable[[str], None] | None = None) -> Watch:
+    """Arm for good, in place of what was armed before. Counting begins anew."""
+    global _watch
+    _watch = Watch(parse(text), tell)
+    return _watch
+
+
+def disarm() -> None:
+    """Nothing is armed any more; whoever hangs in `hit` goes on."""
+    global _watch
+    _watch = None
 
 
 def arm_from_environment(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Arm what the parent of a test's child process wants, for good. The variables are taken out of the environment,
+    """Arm what the parent of a test's child process wants, for good. Not called by any program that is installed.
 
-    where the command line would refuse them. Not called by any program that is installed.
+    The variables are taken out of the environment, where the command line would refuse them.
     """
-    global _watch
     text, report = environment.pop(VARIABLE, None), environment.pop(REPORT_VARIABLE, None)
     if text is not None:
-        _watch = Watch(parse(text), _reporter(report) if report else None)
+        arm(text, reporter(report) if report else None)
 
 
-def _reporter(path: str) -> Callable[[str], None]:
+def reporter(path: str) -> Callable[[str], None]:
     """Lines to a file that several processes may share; each is written before anything happens."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
