@@ -6,11 +6,25 @@ subject and is destroyed on erasure, after which `sealed` is unreadable whatever
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
+
+
+class PayeeDetails(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What is known of a customer as somebody who gets money. Who is registered is verified until somebody says
+    otherwise; `changed_at`: when the bank details last changed, `called_back`: a call to the known number confirmed it.
+    """
+
+    method: str = "transfer"
+    account: str = ""
+    verified: bool = True
+    sanctions_clear: bool = True
+    changed_at: datetime | None = None
+    called_back: bool = False
+    verified_at: datetime | None = None
 
 
 class CustomerHistoryError(ValueError):
@@ -28,6 +42,7 @@ class Customer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     policies: tuple[str, ...] = ()
     sealed: str = ""
     erased: bool = False
+    payee: PayeeDetails = PayeeDetails()
     revision: int = 1
 
 
@@ -57,18 +72,41 @@ class CustomerPolicyLinked(msgspec.Struct, frozen=True, rename="camel", omit_def
     number: str
 
 
+class PayeeChanged(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """`customer.payee.changed`: other bank details; `account` is sealed. No payment to them before the cool-off is over
+    or a call-back confirmed them (guard G16).
+    """
+
+    at: datetime
+    method: str = "transfer"
+    account: str = ""
+
+
+class PayeeChecked(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """`customer.payee.checked`: what somebody found out about the payee; what is not given stays."""
+
+    at: datetime
+    verified: bool | None = None
+    sanctions_clear: bool | None = None
+    called_back: bool | None = None
+
+
 class CustomerErased(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`customer.erased`: the subject's key is gone; the id and the links stay for the accounts."""
 
     reason: str = ""
 
 
-CustomerEvent = CustomerRegistered | CustomerChanged | CustomerPolicyLinked | CustomerErased
+CustomerEvent = (
+    CustomerRegistered | CustomerChanged | CustomerPolicyLinked | PayeeChanged | PayeeChecked | CustomerErased
+)
 
 CUSTOMER_EVENTS: Final[dict[str, type[CustomerEvent]]] = {
     "customer.registered": CustomerRegistered,
     "customer.changed": CustomerChanged,
     "customer.policy.linked": CustomerPolicyLinked,
+    "customer.payee.changed": PayeeChanged,
+    "customer.payee.checked": PayeeChecked,
     "customer.erased": CustomerErased,
 }
 """Event type on the wire -> body."""
@@ -106,7 +144,22 @@ def _changed(customer: Customer, event: CustomerEvent) -> Customer:
             if event.number in customer.policies:
                 return customer
             return replace(customer, policies=(*customer.policies, event.number))
+        case PayeeChanged():
+            return replace(customer, payee=_payee_changed(customer.payee, event))
+        case PayeeChecked():
+            return replace(customer, payee=_payee_checked(customer.payee, event))
         case CustomerErased():
-            return replace(customer, sealed="", erased=True)
+            return replace(customer, sealed="", erased=True, payee=replace(customer.payee, account=""))
         case _:
             raise CustomerHistoryError(f"{type(event).__name__} is no event of a customer")
+
+
+def _payee_changed(payee: PayeeDetails, event: PayeeChanged) -> PayeeDetails:
+    """The call-back was about the details before."""
+    return replace(payee, method=event.method, account=event.account, changed_at=event.at, called_back=False)
+
+
+def _payee_checked(payee: PayeeDetails, event: PayeeChecked) -> PayeeDetails:
+    found = {"verified": event.verified, "sanctions_clear": event.sanctions_clear, "called_back": event.called_back}
+    given = {name: value for name, value in found.items() if value is not None}
+    return replace(payee, **given, verified_at=event.at if event.verified else payee.verified_at)

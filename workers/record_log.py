@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from domain.customer import CUSTOMER_EVENTS, evolve_customer
+from domain.customer import CUSTOMER_EVENTS, Customer, evolve_customer
 from domain.events import SCHEMA_VERSION
 from domain.identity import event_id
 from domain.policy_events import POLICY_EVENTS, evolve_policy
@@ -21,8 +21,10 @@ from workers.keys import CUSTOMER_LOG, POLICY_LOG
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from domain.customer import Customer
     from domain.policy import Policy
+
+SNAPSHOT_PAYEE = "payee"
+"""The field of a customer's snapshot that says where money goes: deciding on a payment reads nothing else of them."""
 
 VIEW_TTL_MS = 7_200_000
 """Milliseconds of the views (source-systems.md B6: 7200 s)."""
@@ -55,13 +57,16 @@ def _append(
         "correlationId", identity, "causationId", identity, "actor", by, "traceparent", "",
     )  # fmt: skip
     body = _encode(after).decode()
+    kept = {SNAPSHOT_BODY: body}
+    if isinstance(after, Customer):
+        kept[SNAPSHOT_PAYEE] = _encode(after.payee).decode()
     view = f"{'policy' if log == POLICY_LOG else 'customer'}:{entity}"
     return Append(
         log=log,
         entity=entity,
         expected_version=version,
         events=(fields,),
-        snapshot={SNAPSHOT_BODY: body},
+        snapshot=kept,
         effects=(Put(view, body, VIEW_TTL_MS),),
         command_id=identity,
     )

@@ -126,7 +126,7 @@ def _reading(logs: Logs) -> list[Grant]:
     return [
         grant("hget", logs.claims.snapshot("*")),
         grant("hget", logs.policies.snapshot("*")),
-        grant("exists", logs.customers.head("*")),
+        grant("hget", logs.customers.snapshot("*")),
     ]
 
 
@@ -389,6 +389,17 @@ def _around(logs: Logs) -> list[Rights]:
             ANYBODY + asking + ("multi", "exec"),
             (),
             (looking, _read_only("dump", *_everything())),
+        ),
+        Rights(
+            "restore",
+            "puts a backup into an empty store; on for as long as that takes",
+            ANYBODY + asking + ("function|load",),
+            (functions.OPEN, functions.RESTORE, functions.RESTORED),
+            (
+                *_opening(logs),
+                looking,
+                grant("type xadd hset hdel hmget hget exists zadd rpush set get xrange", *_everything()),
+            ),
         ),
         Rights(
             "monitor",

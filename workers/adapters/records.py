@@ -10,9 +10,11 @@ import msgspec
 
 from domain.claim import decode_claim
 from domain.context import Payee
+from domain.customer import PayeeDetails
 from domain.policy import Policy
 from domain.roster import Roster
 from workers.claim_log import SNAPSHOT_BODY
+from workers.record_log import SNAPSHOT_PAYEE
 from workers.work_lists import OVERFLOW
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
 
+_decode_details = msgspec.json.Decoder(PayeeDetails).decode
 _decode_policy = msgspec.json.Decoder(Policy).decode
 
 
@@ -58,7 +61,7 @@ class StoredPolicies:
 
 
 class RegisteredPayees:
-    """A claimant who is a registered customer is a verified payee; everybody else has to be verified first."""
+    """A claimant who is a registered customer is a payee, as the customer's record says; nobody else is known."""
 
     def __init__(self, reads: Reads, keyspace: Keyspace) -> None:
         """`keyspace` of the customer log."""
@@ -68,12 +71,21 @@ class RegisteredPayees:
     async def find(self, claimant_ids: Collection[str]) -> Mapping[str, Payee]:
         """The payees that are known."""
         ids = list(claimant_ids)
-        heads = await self._reads.many([("EXISTS", self._keyspace.head(name)) for name in ids])
-        return {
-            name: Payee(payee_id=name, verified=True, sanctions_clear=True)
-            for name, there in zip(ids, heads, strict=True)
-            if there
-        }
+        details = await self._reads.many([("HGET", self._keyspace.snapshot(name), SNAPSHOT_PAYEE) for name in ids])
+        return {name: _payee(name, _decode_details(kept)) for name, kept in zip(ids, details, strict=True) if kept}
+
+
+def _payee(name: str, known: PayeeDetails) -> Payee:
+    return Payee(
+        payee_id=name,
+        verified=known.verified,
+        sanctions_clear=known.sanctions_clear,
+        method=known.method,
+        account=known.account,
+        bank_changed_at=known.changed_at,
+        called_back=known.called_back,
+        verified_at=known.verified_at,
+    )
 
 
 class LoadedRoster:
