@@ -14,7 +14,7 @@ PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format chaos bench seed-rows lock bench-lock clean
+.PHONY: help run test lint format campaign chaos bench seed-rows lock bench-lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,17 @@ format: $(VENV)/.dev-installed ## mend what can be mended by a program
 	@$(BIN)/ruff check --fix $(SOURCE)
 	@$(BIN)/ruff format $(SOURCE)
 
-chaos: $(VENV)/.dev-installed ## the long seeded campaigns: kills, pauses, lost replies
+# SEEDS: 200 is 0 to 199; 7-9 and 3,5,8 are those. MINUTES: begin no seed after so many. CAMPAIGN: --report, --json, --mutant ...
+SEEDS    ?= 20
+MINUTES  ?= 0
+JOBS     ?= 2
+TARGET   ?= embedded
+CAMPAIGN ?=
+
+campaign: $(VENV)/.dev-installed ## real processes under every fault, judged event by event: SEEDS=n MINUTES=m
+	@$(BIN)/python -m tests.chaos.campaign --seeds $(SEEDS) --minutes $(MINUTES) --jobs $(JOBS) --target $(TARGET) $(CAMPAIGN)
+
+chaos: $(VENV)/.dev-installed ## the long tests that `make test` leaves out
 	@$(BIN)/python -m pytest -m chaos $(TEST)
 
 # Each peer runs from its released package in an environment of its own; one that cannot be installed is named in the

@@ -24,7 +24,7 @@ A new target is a class with these methods and a line in `TARGETS` (`targets.py`
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from pathlib import Path  # noqa: TC003  # msgspec reads the annotations of `Wanted`
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec

@@ -1,0 +1,154 @@
+"""What is measured in every seed: takeover after a kill, catching up, resources; and the records that claims need."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests.chaos.campaign.embedded_target import AWAY
+from tests.chaos.campaign.workers import LEASE_SECONDS
+from tests.support.waiting import NotInTimeError, until
+from workers.importing import Importer
+from workers.lab_sample import lab_records
+
+if TYPE_CHECKING:
+    from tests.chaos.campaign.load import Client
+    from tests.chaos.campaign.scene import Scene
+
+TAKEOVER_SECONDS = LEASE_SECONDS + 1.0
+OUTAGE_SECONDS = 2.0
+CATCH_UP = 3.0
+"""Times the rate of arrival that a cluster has to work at after an outage."""
+
+
+async def load_records(client: Client) -> None:
+    """Policies and customers of the lab's sample."""
+    await Importer(client._app).records(lab_records(180))
+
+
+async def base(scene: Scene) -> None:
+    """Resources of the first process while it serves every seat alone, before anything happened to it."""
+    await _served(scene, within=30.0)
+    slot = scene.workers.slots[0]
+    for name, value in (await scene.workers.resources(slot)).items():
+        scene.history.write(slot.name, "base", name=name, value=value)
+
+
+async def resources(scene: Scene) -> None:
+    """The same at the end (I18), of the one that is left and serves every seat alone again."""
+    alive = [slot for slot in scene.workers.slots if slot.ready()]
+    if len(alive) == 1 and len(scene.workers.slots) == 2:
+        await _served(scene, within=30.0)
+    for slot in alive if len(alive) == 1 else []:
+        for name, value in (await scene.workers.resources(slot)).items():
+            scene.history.write(slot.name, "rest", name=name, value=value, lives=slot.lives)
+    info = await scene.target.run("INFO", "clients")
+    connected = info["connected_clients"] if isinstance(info, dict) else 0
+    scene.history.write("store", "rest", name="connections", value=int(connected), lives=1)
+
+
+async def owners(scene: Scene) -> list[str]:
+    """Who holds each seat; '' for nobody."""
+    found: list[str] = []
+    for keys in scene.keyspaces:
+        for partition in range(keys.spec.partitions):
+            for group in await scene.groups(keys, partition):
+                name = keys.lease(group, partition)
+                found.append((await scene.target.run("GET", name, key=name) or b"").decode())
+    return found
+
+
+async def _served(scene: Scene, within: float) -> None:
+    async def served() -> bool:
+        try:
+            names = await owners(scene)
+        except AWAY:
+            return False
+        return bool(names) and "" not in names
+
+    await until(served, within=within, what="every seat is served")
+
+
+async def takeover(scene: Scene) -> None:
+    """Kill -9 of one of two: every seat is served again within the lease and a second. The other one stays alone."""
+    workers = scene.workers
+    if workers.processes > 1 or len(workers.slots) < 2:
+        return
+    try:
+        await _served(scene, within=20.0)
+        both = await until_two(scene)
+    except NotInTimeError:
+        return
+    victim = workers.slots[0]
+    victim.leave_dead = True
+    victim.send(signal.SIGKILL)
+    scene.history.write(victim.name, "process", pid=victim.pid, event="killed", code=-9)
+    began = time.monotonic()
+    value = 20.0
+    while time.monotonic() - began < 20.0:
+        try:
+            names = await owners(scene)
+        except AWAY:
+            continue
+        if "" not in names and set(names) < both:
+            value = time.monotonic() - began
+            break
+        await asyncio.sleep(0.01)
+    scene.history.write(
+        "campaign", "measure", name="takeover seconds", value=round(value, 3), limit=TAKEOVER_SECONDS, unit="s"
+    )
+
+
+async def until_two(scene: Scene) -> set[str]:
+    """Wait until two processes share the seats."""
+
+    async def two() -> set[str]:
+        names = set(await owners(scene))
+        return names if len(names - {""}) == 2 and "" not in names else set()
+
+    return await until(two, within=10.0, what="two processes share the seats")
+
+
+async def catch_up(scene: Scene) -> None:
+    """All workers stand still for longer than their lease while events arrive; then the backlog has to go fast."""
+    from tests.chaos.campaign.seed_run import looks
+
+    async def backlog() -> tuple[int, int]:
+        seen = [one for name, one in (await looks(scene)).items() if name.startswith("analytics on")]
+        return sum(one.backlog for one in seen), sum(one.added for one in seen)
+
+    try:
+        await until(lambda: _small(backlog), within=30.0, what="nothing is left of the faults")
+    except NotInTimeError:
+        return
+    _, before = await backlog()
+    began = time.monotonic()
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for slot in scene.workers.slots:
+            slot.send(number)
+        if number == signal.SIGSTOP:
+            await asyncio.sleep(OUTAGE_SECONDS)
+    awake = time.monotonic()
+    scene.book.allowed.clear()
+    waiting, added = await backlog()
+    rate = (added - before) / (awake - began)
+    left = waiting
+    while waiting > 20 and left > 0 and time.monotonic() - awake < 30.0:
+        left, _ = await backlog()
+        await asyncio.sleep(0.01)
+    took = time.monotonic() - awake
+    scene.book.allowed.set()
+    if waiting > 20:
+        # As a floor that must not be exceeded: the arrival's share of the rate of work.
+        worked = (waiting - left) / took
+        scene.history.write(
+            "campaign", "measure", name="arrival / catch-up rate", value=round(rate / worked if worked else 9.0, 3),
+            limit=round(1 / CATCH_UP, 3), unit=f"({waiting} entries in {took:.2f} s, {rate:.0f}/s arrived)",
+        )  # fmt: skip
+
+
+async def _small(backlog: object) -> bool:
+    left, _ = await backlog()  # type: ignore[operator]
+    return bool(left < 5)
