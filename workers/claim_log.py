@@ -39,20 +39,26 @@ SNAPSHOT_BODY = "body"
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Why something is appended: the id of the event or command that caused it, and the whole story's id."""
+    """Why something is appended: the id of the event or command that caused it, and the whole story's id.
+
+    `seed`: what the ids of the events are made from instead of the cause, for whoever answers to an event that the
+    processor answers to as well: the first fact of both would else have the same id.
+    """
 
     id: str
     correlation_id: str
     command_id: str = ""
     traceparent: str = ""
+    seed: str = ""
 
 
-def cause_of(entry: Entry) -> Cause:
-    """What follows from an entry is caused by it."""
+def cause_of(entry: Entry, role: str = "") -> Cause:
+    """What follows from an entry is caused by it. `role`: who answers, when that is not the processor."""
     return Cause(
         id=entry.event_id,
         correlation_id=entry.correlation_id or entry.event_id,
         traceparent=entry.traceparent,
+        seed=f"{role}|{entry.event_id}" if role else "",
     )
 
 
@@ -100,8 +106,7 @@ class ClaimLog:
         facts: list[Fact] = []
         changed = False
         for place, new in enumerate(accepted.facts, 1):
-            # By the sequence, not by the place: several actors may answer to one cause, each with a first fact.
-            identity = event_id(f"{cause.id}|{claim_id}", version + place)
+            identity = event_id(f"{cause.seed or cause.id}|{claim_id}", place)
             body = self._sealed_body(claim_id, new, identity)
             at = to_the_millisecond(new.at)
             changed = changed or body is not new.body or at is not new.at

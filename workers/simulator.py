@@ -70,7 +70,7 @@ class Simulator(Actor):
         outcome = decide(claim, move.command, context)
         if not isinstance(outcome, Accepted) or not outcome.facts:
             raise RuntimeError(f"the simulator made an illegal move: {outcome}")
-        unit, _ = self._log.append(claim, outcome, cause_of(entry))
+        unit, _ = self._log.append(claim, outcome, cause_of(entry, self.name))
         if move.policy_event is None or policy is None:
             return [unit]
         who = move.actor.to_wire()

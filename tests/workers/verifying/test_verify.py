@@ -44,7 +44,7 @@ async def test_projection_equals_fold(
     assert report.claims == SMALL
     assert set(report.invariants) == set(INVARIANTS)
     silent = {name for name, found in report.invariants.items() if not found.checked}
-    elsewhere = {"checkpoints", "dead_letters", "payouts", "reconciliation"}  # nobody pays through a bank here
+    elsewhere = {"archive", "checkpoints", "dead_letters", "payouts", "reconciliation"}  # no bank, no archive
     elsewhere |= {"timers", "handlers"} if ready.ended else {"summaries"}
     assert silent <= elsewhere, "an invariant that looked at nothing says nothing"
     assert seen[-1].done == seen[-1].total == report.entries
@@ -324,6 +324,10 @@ async def entry_removed(client: Redis) -> None:
     await remove_entry(client, 2)
 
 
+async def archive_place_invented(client: Redis) -> None:
+    await command(client, "HSET", "claims:events:archive", "count", "3", "last", "1-1", "head", "00" * 32)
+
+
 async def checkpoint_invented(client: Redis) -> None:
     await command(client, "XADD", "audit:checkpoints", "*", "count", "3", "id", "1-1", "head", "ff", "time", "")
 
@@ -401,6 +405,7 @@ DAMAGES: list[tuple[Any, str, str]] = [
     (entry_changed, "audit_chain", "head"),
     (entry_removed, "sequence", "expected was 3"),
     (checkpoint_invented, "checkpoints", "follows from no fact"),
+    (archive_place_invented, "archive", "entry 3"),
     (pending_entry, "positions", "pending"),
     (settled_off, "positions", "entries settled"),
     (held_without_letter, "dead_letters", "CLM-00000000"),
