@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from runtime.failpoints import Action
+from tests.chaos.crash_points.claims_house import ClaimsHouse
 from tests.chaos.crash_points.house import House, nursery
-from tests.chaos.crash_points.orders import THINGS
+from tests.chaos.crash_points.orders import CLAIMS, THINGS, bank_settings
 from tests.chaos.crash_points.source import points_in_source
 from tests.chaos.crash_points.things_house import ThingsHouse
 from tests.support.hosts import outside
+from tests.support.notices import owned_threads
+from tests.support.small_cluster import small_application
+from workers.stub_bank.server import serving_bank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +30,31 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.permanent_keys("*")
 
 OF_CLAIMS = ("pay",)
-"""Rooms that only the whole application has."""
+"""Rooms of the source's points that need claims and a bank; all others are struck with generic actors."""
 
-ORDINARY = (Action.EXIT, Action.RAISE)
-ALL = tuple(Action)
+ACTIONS = [
+    pytest.param((Action.EXIT, Action.RAISE), id="ordinary"),
+    pytest.param(tuple(Action), id="all", marks=pytest.mark.chaos),
+]
 
 
-def points(*, claims: bool) -> list[str]:
+class Striking(Protocol):
+    """A house of either kind."""
+
+    house: House
+
+    async def strike(self, point: str, action: Action) -> None:
+        """Let it happen there, start again what died, finish, check. Fails when nothing happens."""
+        ...
+
+    async def verdict(self) -> None:
+        """What has to hold in the end."""
+        ...
+
+
+def points(*, of_claims: bool) -> list[str]:
     """The points of one kind of house, those that end the process last."""
-    found = [one for one in points_in_source() if (one.partition(".")[0] in OF_CLAIMS) == claims]
+    found = [one for one in points_in_source() if (one.partition(".")[0] in OF_CLAIMS) == of_claims]
     return sorted(found, key=lambda one: (one.startswith(("alone", "leave", "drain")), one))
 
 
@@ -45,27 +65,50 @@ def test_every_point_has_a_literal_name_at_one_place() -> None:
     assert len(found) > 30
 
 
-async def strike_all(house: ThingsHouse, actions: tuple[Action, ...]) -> Counter[tuple[str, Action]]:
-    """Everything that can happen at every point."""
-    done: Counter[tuple[str, Action]] = Counter()
-    for point in points(claims=False):
+async def strike_all(house: Striking, found: list[str], actions: tuple[Action, ...]) -> int:
+    """Everything that can happen at every point; how much that was."""
+    for point in found:
         for action in actions:
             await house.strike(point, action)
-            done[point, action] += 1
-    return done
+    await house.verdict()
+    await house.house.end()
+    return len(found) * len(actions)
+
+
+def tell(what: str, found: list[str], outcomes: int, house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """Print what was done, into any run's output."""
+    deaths = Counter(house.deaths)
+    with capsys.disabled():
+        print(  # noqa: T201  # the count is what the run is for
+            f"\ncrash points of {what}: {len(found)} points, {outcomes} outcomes, processes by exit code {dict(deaths)}"
+        )
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("actions", [ORDINARY, pytest.param(ALL, marks=pytest.mark.chaos)], ids=["ordinary", "all"])
+@pytest.mark.parametrize("actions", ACTIONS)
 async def test_a_process_that_fails_at_any_step_loses_nothing_and_does_nothing_twice(
     store_address: StoreAddress, tmp_path: Path, actions: tuple[Action, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    found = points(of_claims=False)
     async with nursery() as nurses, outside(store_address) as client:
         house = ThingsHouse(House(nurses, THINGS, store_address.url, tmp_path), client)
-        done = await strike_all(house, actions)
-        await house.verdict()
-        await house.house.end()
-    missed = {(point, action) for point in points(claims=False) for action in actions} - set(done)
-    assert not missed, f"points of the source at which nothing happened: {sorted(missed)}"
-    with capsys.disabled():
-        print(f"\ncrash points: {len(points(claims=False))} points x {len(actions)} = {sum(done.values())} outcomes")  # noqa: T201
+        outcomes = await strike_all(house, found, actions)
+    tell("the runtime", found, outcomes, house.house, capsys)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("actions", ACTIONS)
+async def test_a_process_that_fails_at_any_step_of_paying_pays_each_claim_once(
+    store_address: StoreAddress, tmp_path: Path, actions: tuple[Action, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """W35: also between the mark and the call, and between the call and its outcome."""
+    found = points(of_claims=True)
+    async with (
+        owned_threads(),
+        nursery() as nurses,
+        serving_bank() as (url, bank),
+        small_application(store_address, tmp_path, simulation=False, more=bank_settings(url)) as app,
+    ):
+        house = ClaimsHouse(House(nurses, CLAIMS, store_address.url, tmp_path, url), app, bank)
+        outcomes = await strike_all(house, found, actions)
+    tell("paying", found, outcomes, house.house, capsys)

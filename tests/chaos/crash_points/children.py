@@ -1,4 +1,4 @@
-"""The processes that die: a host of generic actors, or of the whole application, that a test can arm at any time."""
+"""The processes that die: a host of generic actors, or of those that pay, which a test can arm at any time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.store.opening import StoreOptions, open_store
 from runtime.store.retention import Retention
 from runtime.supervision import Unstopped
 from tests.chaos.crash_points.actors import cluster, groups, logs
-from tests.chaos.crash_points.orders import CLAIMS, Order, Wish
+from tests.chaos.crash_points.orders import CLAIMS, PAYERS, Order, Wish, bank_settings
 from tests.support.hosts import LOG, QUICK, QUICK_CLIENTS, card
 from tests.support.small_cluster import small_settings
 from tests.support.things import facts
@@ -54,7 +54,8 @@ class Child:
         """Run a host until a signal comes; the exit code."""
         witness = Unstopped()
         bus.subscribe(witness)
-        host = Host(store, plan, card(self.order.name), options=OPTIONS, bus=bus, clock=SystemClock())
+        serves = PAYERS if self.order.kind == CLAIMS else ()
+        host = Host(store, plan, card(self.order.name, serves), options=OPTIONS, bus=bus, clock=SystemClock())
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._obey, store)
         report = await run_until_stopped(_Up(host, self), STOP, emit=bus.emit, witness=witness)
         return report.exit_code
@@ -114,7 +115,7 @@ async def _things(child: Child, bus: Bus) -> int:
 
 async def _claims(child: Child, bus: Bus) -> int:
     order = child.order
-    settings = small_settings(Path(order.folder), 1, {"bank.url": order.bank})
+    settings = small_settings(Path(order.folder), 1, bank_settings(order.bank))
     app = await open_application(settings, StoreAddress.parse(order.url), bus=bus, timing=SimulatedTiming())
     try:
         return await child.serve(app.store, cluster_plan(app, settings), bus)

@@ -10,7 +10,10 @@ THINGS = "things"
 """A child that runs generic actors on a log of things, with an outbox and an archive."""
 
 CLAIMS = "claims"
-"""A child that runs the whole application, with a bank."""
+"""A child that runs the application's actors between a notice of loss and its payment, with a bank."""
+
+PAYERS = ("claims-processor", "intake", "payments")
+"""Those actors."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,3 +64,8 @@ def sent(folder: str | Path) -> Path:
 def archive(folder: str | Path) -> Path:
     """The archive of the things."""
     return Path(folder) / "archive"
+
+
+def bank_settings(url: str) -> dict[str, object]:
+    """Settings of an application whose bank is there, and asked often."""
+    return {"bank.url": url, "bank.poll_seconds": 0.05, "bank.retry_seconds": 0.05}
