@@ -14,6 +14,7 @@ import typer
 
 from workers.cli import (
     adjusters_command,
+    backup_command,
     bank_command,
     claim,
     connection_commands,
@@ -38,6 +39,7 @@ from workers.cli import (
     trim_command,
     vault_command,
     verify_command,
+    work_command,
 )
 from workers.cli.given import GLOBAL_OPTIONS, Given, hoisted
 from workers.cli.output import buffered_output
@@ -77,12 +79,14 @@ _GROUPS = (
     lab.add_to,
     verify_command.add_to,
     adjusters_command.add_to,
+    work_command.add_to,
     customer.add_to,
     payee.add_to,
     policy.add_to,
     bank_command.add_to,
     reconciliation_command.add_to,
     store_users_command.add_to,
+    backup_command.add_to,
 )
 """Each adds its commands."""
 
