@@ -1,4 +1,4 @@
-"""What cannot be is refused with a precise sentence on every way in and leaves nothing behind; what can be is decided."""
+"""What cannot be is refused with a precise sentence on every way in and leaves nothing; what can be is decided."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def test_a_line_of_a_file_that_cannot_be_is_told_by_its_field_and_the_othe
     async with claims_cluster(store_address, tmp_path) as cluster:
         importer = Importer(cluster.app)
         await importer.records([auto_row(ROW)])
-        stream = io.BufferedReader(io.BytesIO(text))  # type: ignore[arg-type]  # a raw stream, as a file has
+        stream = io.BufferedReader(io.BytesIO(text))
         result = await _imported(importer, SubmissionFile(stream, len(text)), lambda so_far: None)
         await cluster.at_rest()
         report = await verify(cluster.app)
@@ -260,9 +260,7 @@ async def test_a_forged_sequence_that_is_no_number_is_parked_once_and_the_claim_
         await cluster.at_rest()
         parked = await letters(cluster, CLAIM_LOG, "processors")
         elsewhere = [await letters(cluster, CLAIM_LOG, name) for name in ("analytics", "notifications", "auditors")]
-        held = [
-            await command(cluster.app.store.commands, "HLEN", f"claims:events:held:{name}") for name in ("analytics",)
-        ]
+        held = await command(cluster.app.store.commands, "HLEN", "claims:events:held:analytics")
         report = await verify(cluster.app)
     assert "sequence is not a positive integer" in parked[claim_id]
     assert elsewhere == [{}, {}, {}] and held == 0
