@@ -38,12 +38,14 @@ RETIRE = "cs_retire_1"
 STAGE = "cs_stage_1"
 DROP_STAGE = "cs_drop_stage_1"
 SWAP = "cs_swap_1"
+RESTORE = "cs_restore_1"
+RESTORED = "cs_restored_1"
 BEAT = "cs_beat_1"
 LEASE = "cs_lease_1"
 
 ALL = (
     APPEND, SETTLE, OPEN, RESYNC, MARK, LOOK, TIDY, RETRY, UNRETRY, DROP, HALT, TRIM, RETIRE, STAGE, DROP_STAGE, SWAP,
-    BEAT, LEASE,
+    RESTORE, RESTORED, BEAT, LEASE,
 )  # fmt: skip
 
 Argument = str | bytes | int

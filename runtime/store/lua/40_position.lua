@@ -6,7 +6,10 @@
 -- Runs under OOM too: a process that starts while the store is full has to be able to drain it.
 local function open(keys, args)
   local log_key, state_key = keys[1], keys[2]
-  local state = redis.call('HMGET', state_key, 'incarnation', 'partitions')
+  local state = redis.call('HMGET', state_key, 'incarnation', 'partitions', 'restoring')
+  if state[3] then
+    return {'LOST', 'a restore of ' .. log_key .. ' was begun and did not end; empty the store and begin it again'}
+  end
   if state[1] and state[2] ~= args[1] then return {'PARTITIONS', state[2]} end
   local kind = redis.call('TYPE', log_key).ok
   if kind ~= 'none' and kind ~= 'stream' then return {'LOST', log_key .. ' is a ' .. kind .. ', not a stream'} end
