@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from runtime.clock import Clock as Clock
+from runtime.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from domain.context import Payee
@@ -26,8 +27,11 @@ PURPOSE_PREFIX = "purpose:"
 """Begins the "subjects" of the keys that belong to the cluster itself: indexes, deriving claim ids."""
 
 
-class KeyVaultUnavailable(Exception):
-    """The key vault cannot be reached now: try again with backoff. It never means "erased"."""
+class KeyVaultUnavailable(StoreUnavailable):
+    """The key vault cannot be reached now: try again with backoff. It never means "erased".
+
+    No entry is to blame, so a runner waits and reads again, as it does for the store; nothing is parked.
+    """
 
 
 class KeyMissing(Exception):

@@ -319,6 +319,30 @@ def test_a_vault_that_another_one_locks_is_retryable(tmp_path: Path) -> None:
         assert keys.get_or_create(["person:1"])["person:1"] is not None
 
 
+class Refusing(sqlite3.Connection):
+    """A connection whose file two processes change over at once: SQLite refuses at once, and does not wait."""
+
+    refusals = 0
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if sql == "PRAGMA journal_mode = WAL" and Refusing.refusals < 3:
+            Refusing.refusals += 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return super().execute(sql, parameters)
+
+
+def test_two_processes_that_begin_on_a_new_vault_at_once_both_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, factory=Refusing, **named))
+    with vault(tmp_path) as keys:
+        assert keys.get_or_create(["person:1"])["person:1"] is not None
+    assert Refusing.refusals == 3
+
+
 def test_a_file_that_is_no_vault_is_damaged_and_left_alone(tmp_path: Path) -> None:
     vault(tmp_path).open()
     (tmp_path / "other").mkdir(mode=0o700)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -33,6 +34,8 @@ CREATE INDEX IF NOT EXISTS destroyed_keys ON data_keys (destroyed_at) WHERE dest
 CREATE INDEX IF NOT EXISTS keys_by_master ON data_keys (master_version);
 """
 _NONCE_BYTES = 12
+_BUSY_PAUSE = 0.01
+"""Seconds between two tries to change a new file over."""
 
 
 class KeyVaultDamaged(Exception):
@@ -116,14 +119,29 @@ def create_tables(connection: sqlite3.Connection) -> None:
 def connected(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """Open the file; `busy_timeout` in seconds."""
     connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    _use_a_write_ahead_log(connection, busy_timeout)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",  # a commit is on the disk: a lost key is lost data
         "secure_delete = ON",  # a destroyed key is overwritten, not only unlinked
         "trusted_schema = OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _use_a_write_ahead_log(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Change the file over. SQLite does not wait for this one lock, whatever its busy timeout says: so two processes
+    that begin on a new file at once would meet, and one of them would fail.
+    """
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE)
 
 
 def _context(subject: str) -> bytes:
