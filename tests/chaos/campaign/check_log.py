@@ -75,7 +75,7 @@ def nothing_else_is_there(seen: Evidence) -> Iterator[Violation]:
             elif not _follows(entry, causes, commands):
                 yield Violation(
                     "I2",
-                    f"{entry.id} ({entry.named.get('eventType')}, {entry.event}): nobody tried it, it follows from nothing",
+                    f"{entry.id} ({entry.named.get('eventType')}, {entry.event}): tried by nobody, of no cause",
                 )
         for digest, count in raw.items():
             if count > digests[digest]:
