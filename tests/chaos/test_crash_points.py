@@ -20,6 +20,7 @@ from tests.chaos.crash_points.things_house import ThingsHouse
 from tests.support.hosts import outside
 from tests.support.notices import owned_threads
 from tests.support.small_cluster import small_application
+from tests.support.windows import window
 from workers.stub_bank.server import serving_bank
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ async def test_a_process_that_fails_at_any_step_loses_nothing_and_does_nothing_t
     tell("the runtime", found, outcomes, house.house, capsys)
 
 
+@window("W35")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("actions", ACTIONS)
 async def test_a_process_that_fails_at_any_step_of_paying_pays_each_claim_once(

@@ -15,6 +15,7 @@ from runtime import failpoints
 from runtime.failpoints import VARIABLE, Action, FailpointReached, Plan, armed, parse
 from tests.support.store import command
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,7 @@ async def test_who_hangs_at_a_point_ends_when_it_is_cancelled_and_a_thread_when_
     assert not thread.is_alive()
 
 
+@window("W1", "W15")
 async def test_a_call_that_is_on_its_way_at_a_point_was_made_and_its_answer_is_lost(commands: Redis) -> None:
     """W1, W15: nobody knows the outcome, and the connection is good for nothing any more."""
     with armed("call.sent=raise@2"):

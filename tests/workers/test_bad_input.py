@@ -19,6 +19,7 @@ from runtime.store.parking import DeadLetters
 from tests.support.claims import SENIOR
 from tests.support.notices import auto_row, claims_cluster
 from tests.support.store import command
+from tests.support.windows import window
 from workers.adapters.submission_files import SubmissionFile
 from workers.cli.submit import _imported
 from workers.commanding import Commander, Issued
@@ -244,6 +245,7 @@ async def test_somebody_elses_claim_id_is_a_conflict_and_somebody_elses_claim_is
     assert report.ok, report.invariants
 
 
+@window("W31")
 async def test_a_forged_sequence_that_is_no_number_is_parked_once_and_the_claim_goes_on(
     store_address: StoreAddress, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from tests.chaos.topologies.six_nodes import six_nodes
 from tests.support.rows import row
 from tests.support.things import facts
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ BACK_SECONDS = 10.0
 """Floor: writes are back after a failover."""
 
 
+@window("W6")
 @row("S85")
 async def test_no_confirmed_loss_failover_of_the_master_behind_sentinels(tmp_path: Path) -> None:
     """F14, W6: killed under load; the replica takes over, and every append that was confirmed is there."""
@@ -69,6 +71,7 @@ async def test_cluster_three_nodes_serve_all_partitions_and_one_is_replaced_by_i
         assert work.asked_again > 0, "no append met the failover"
 
 
+@window("W7")
 @pytest.mark.chaos
 async def test_an_unconfirmed_loss_halts_the_partition_and_an_operator_lets_it_go_on(tmp_path: Path) -> None:
     """I15, W7: a master that is cut off goes on with its clients, and loses what it took when it is found again."""
@@ -121,6 +124,7 @@ async def test_no_confirmed_loss_failover_under_blocked_reads(fault: str, tmp_pa
         await work.nothing_confirmed_is_lost()
 
 
+@window("W42")
 @pytest.mark.chaos
 @pytest.mark.parametrize("fault", ["failover", "pause", "reshard"])
 async def test_no_confirmed_loss_failover_in_a_cluster_under_load(fault: str, tmp_path: Path) -> None:

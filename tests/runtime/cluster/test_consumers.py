@@ -19,6 +19,7 @@ from runtime.store.keys import PROCESS_DESCRIPTIONS
 from tests.support.hosts import card, outside, running_host
 from tests.support.things import START, Things, open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -170,6 +171,7 @@ async def test_a_runner_at_rest_removes_the_consumers_of_the_dead_by_itself(stor
         await client.nothing_lost_nothing_twice()
 
 
+@window("W11")
 async def test_a_runner_whose_lease_has_run_out_goes_on_only_when_it_has_one_again(
     store_address: StoreAddress,
 ) -> None:

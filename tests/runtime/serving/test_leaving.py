@@ -11,6 +11,7 @@ from runtime.effects import ListPush
 from runtime.store import position
 from tests.support.running import Lister, serving
 from tests.support.things import START, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -39,6 +40,7 @@ class Slow(Lister):
         return await super().handle(batch)
 
 
+@window("W46")
 async def test_what_a_drained_runner_had_read_ahead_is_pending_at_nobody(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -58,6 +60,7 @@ async def test_what_a_drained_runner_had_read_ahead_is_pending_at_nobody(
     assert await things.list("seen") == [f"T1-{n}" for n in range(1, 11)]
 
 
+@window("W13")
 async def test_a_late_leave_takes_nothing_from_the_next_owner(commands: Redis) -> None:
     """W13: the cursor and the pending entries are those of the one that started last."""
     things = await open_things(commands, G)

@@ -9,6 +9,7 @@ from runtime.effects import Effects, HashIncrement, HashSet, ListPush
 from tests.support.running import Lister, serving
 from tests.support.things import open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 G = "listers"
 
 
+@window("W36")
 async def test_the_mark_of_an_attempt_is_in_the_store_before_the_outside_call(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -44,6 +46,7 @@ async def test_the_mark_of_an_attempt_is_in_the_store_before_the_outside_call(
     assert await things.list("seen") == ["T1-1", "T1-2"]
 
 
+@window("W37")
 async def test_a_zombie_is_fenced_before_its_outside_call(commands: Redis, store_address: StoreAddress) -> None:
     """W37: its mark is a settle without entries; another one was settled since, at the same position."""
     things = await open_things(commands, G)

@@ -17,6 +17,7 @@ from runtime.store.reads import Reads
 from tests.support.running import Lister, serving
 from tests.support.things import START, Things, facts, open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -34,6 +35,7 @@ async def letters(commands: Redis, things: Things) -> list[DeadLetter]:
     return await DeadLetters(commands, Reads(commands), things.keys).listed(G)
 
 
+@window("W19")
 async def test_poison_in_a_batch_of_five_hundred_parks_one_and_applies_the_others_once(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -52,6 +54,7 @@ async def test_poison_in_a_batch_of_five_hundred_parks_one_and_applies_the_other
     )
 
 
+@window("W22")
 async def test_entries_behind_a_parked_one_are_parked_behind_it_and_applied_in_order_when_tried_again(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -106,6 +109,7 @@ async def test_another_try_that_fails_again_leaves_everything_parked_in_order(
     assert await things.list("seen") == []
 
 
+@window("W22")
 async def test_what_an_actor_asks_to_park_holds_back_the_later_entries_of_the_same_batch(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -120,6 +124,7 @@ async def test_what_an_actor_asks_to_park_holds_back_the_later_entries_of_the_sa
     assert [(one.fields["eventId"], one.held) for one in parked] == [("T1-2", False), ("T1-3", True)]
 
 
+@window("W22")
 async def test_a_dropped_letter_lets_its_entity_go_on(commands: Redis, store_address: StoreAddress) -> None:
     """W22: the runner still believes that the entity is held; the store knows better."""
     things = await open_things(commands, G)
@@ -134,6 +139,7 @@ async def test_a_dropped_letter_lets_its_entity_go_on(commands: Redis, store_add
     assert "held" in served.resyncs
 
 
+@window("W31")
 async def test_a_bad_request_that_names_an_entity_does_not_hold_it_back(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -157,6 +163,7 @@ async def test_a_bad_request_that_names_an_entity_does_not_hold_it_back(
     assert len(served.all_of(EntryParked)) == 1
 
 
+@window("W31")
 async def test_raw_rubbish_in_the_log_never_stops_a_group(commands: Redis, store_address: StoreAddress) -> None:
     """W31: malformed entries, for a group that adopts and for one that does not."""
     things = await open_things(commands, G, "others")
@@ -193,6 +200,7 @@ async def test_raw_rubbish_in_the_log_never_stops_a_group(commands: Redis, store
     assert len(await letters(commands, things)) == len(rubbish)
 
 
+@window("W17", "W19")
 async def test_effects_that_the_store_refuses_park_their_entry_and_nothing_else(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -230,6 +238,7 @@ async def test_more_effects_than_a_settle_takes_are_settled_in_smaller_batches(
     assert await commands.dbsize() == 8000 + 6
 
 
+@window("W23")
 async def test_a_store_that_is_away_in_a_handler_is_nobodys_fault(commands: Redis, store_address: StoreAddress) -> None:
     """W23: no try is counted, nothing is parked."""
     things = await open_things(commands, G)
@@ -249,6 +258,7 @@ async def test_a_store_that_is_away_in_a_handler_is_nobodys_fault(commands: Redi
     assert ("store_away", "the store is away") in served.waits
 
 
+@window("W23")
 async def test_a_busy_store_is_a_declared_wait_and_nothing_is_parked() -> None:
     """W23, F26: somebody's script spins; everybody gets BUSY."""
     async with running_server(directives={"busy-reply-threshold": "50"}) as server:
@@ -278,6 +288,7 @@ async def test_a_busy_store_is_a_declared_wait_and_nothing_is_parked() -> None:
         await spinner.aclose()
 
 
+@window("W20")
 async def test_an_entry_that_killed_the_process_too_often_is_parked_unhandled(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -321,6 +332,7 @@ class Marking(Lister):
         return await super().handle(batch)
 
 
+@window("W20")
 async def test_after_one_death_a_batch_is_marked_and_still_handled_as_a_whole(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -337,6 +349,7 @@ async def test_after_one_death_a_batch_is_marked_and_still_handled_as_a_whole(
     assert actor.marks == [{"together": ids[2], "marked": "3"}, {}]
 
 
+@window("W20")
 async def test_after_two_deaths_only_the_batch_at_hand_runs_one_at_a_time_under_a_durable_mark(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -353,6 +366,7 @@ async def test_after_two_deaths_only_the_batch_at_hand_runs_one_at_a_time_under_
     assert await things.list("seen") == [f"T1-{n}" for n in range(1, 7)]
 
 
+@window("W21")
 async def test_deaths_of_a_process_that_had_no_batch_of_ours_at_hand_make_nobody_suspect(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -367,6 +381,7 @@ async def test_deaths_of_a_process_that_had_no_batch_of_ours_at_hand_make_nobody
     assert actor.given == [["T1-1", "T1-2", "T1-3"]]
 
 
+@window("W20")
 async def test_many_suspects_run_in_slices_and_a_death_narrows_them_to_its_slice(
     commands: Redis, store_address: StoreAddress
 ) -> None:

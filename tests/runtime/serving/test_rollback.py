@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.support.running import Lister, serving
 from tests.support.things import open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 G = "listers"
 
 
+@window("W29")
 async def test_a_position_below_what_was_confirmed_halts_the_partition_and_nothing_is_applied_again(
     commands: Redis, store_address: StoreAddress
 ) -> None:

@@ -14,6 +14,7 @@ from runtime.serving.bisect import cut, halves
 from runtime.serving.gate import Gate
 from runtime.serving.triage import Plan, triage
 from tests.support.things import fact
+from tests.support.windows import window
 
 KNOWN = Codec({"thing.happened": dict})
 
@@ -57,6 +58,7 @@ def test_a_broken_request_is_parked_by_the_adopting_actor_alone() -> None:
     assert [one for one, _ in plan(Adopter(), BROKEN_REQUEST).broken] == [BROKEN_REQUEST]
 
 
+@window("W31")
 def test_a_sequence_that_no_append_wrote_is_parked_once_and_holds_nobody_back() -> None:
     """W31: four groups parked it, and the later facts of its entity waited behind it in each."""
     assert plan(Plain(), FORGED, FACT) == Plan(deliver=[FACT], behind=[], broken=[])

@@ -12,6 +12,7 @@ from runtime.signals import BatchSettled, EntryParked
 from tests.support.running import BLOCK_MS, Lister, serving
 from tests.support.things import START, Things, fact, facts, open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -45,6 +46,7 @@ async def test_every_entry_is_applied_once_and_in_order(commands: Redis, store_a
     assert await things.list("seen") == names("T1", 250) + names("T2", 3)
 
 
+@window("W9")
 async def test_a_tail_that_a_dead_consumer_read_is_healed_without_a_further_append(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -67,6 +69,7 @@ async def test_a_tail_that_a_dead_consumer_read_is_healed_without_a_further_appe
     assert took < 2 * BLOCK_MS / 1000 + 0.5
 
 
+@window("W25")
 async def test_a_group_that_is_destroyed_under_a_blocked_read_is_healed(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -81,6 +84,7 @@ async def test_a_group_that_is_destroyed_under_a_blocked_read_is_healed(
     assert await things.list("seen") == names("T1", 5)
 
 
+@window("W25")
 async def test_a_consumer_that_is_deleted_with_its_pending_entries_loses_nothing(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -99,6 +103,7 @@ async def test_a_consumer_that_is_deleted_with_its_pending_entries_loses_nothing
     assert await things.list("seen") == names("T1", 5)
 
 
+@window("W13")
 async def test_a_cursor_that_a_zombie_set_back_applies_nothing_twice(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -112,6 +117,7 @@ async def test_a_cursor_that_a_zombie_set_back_applies_nothing_twice(
     assert await things.list("seen") == names("T1", 7)
 
 
+@window("W26", "W47")
 async def test_a_deleted_log_halts_with_a_declared_wait_and_is_not_made_again(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -142,6 +148,7 @@ async def test_a_halted_runner_goes_on_by_itself_after_an_operator_resumed(
     assert await things.list("seen") == names("T1", 3)
 
 
+@window("W10", "W11")
 async def test_a_paused_runner_that_wakes_up_is_fenced_and_writes_nothing(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -168,6 +175,7 @@ async def test_a_paused_runner_that_wakes_up_is_fenced_and_writes_nothing(
     assert [one.outcome for one in paused.all_of(BatchSettled)][0] == "fenced"
 
 
+@window("W12")
 async def test_four_runners_without_any_lease_apply_each_entry_once_and_in_order(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -185,6 +193,7 @@ async def test_four_runners_without_any_lease_apply_each_entry_once_and_in_order
     assert (await things.look(G)).pending == 0
 
 
+@window("W14")
 async def test_a_crash_between_handler_and_settle_is_done_again_by_the_next_owner(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -207,6 +216,7 @@ async def test_a_crash_between_handler_and_settle_is_done_again_by_the_next_owne
     assert await things.list("seen") == names("T1", 3)
 
 
+@window("W15")
 async def test_a_lost_reply_of_a_settle_is_recognised_as_our_own_success(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -235,6 +245,7 @@ async def test_a_lost_reply_of_a_settle_is_recognised_as_our_own_success(
     assert await things.list("seen") == names("T1", 5)
 
 
+@window("W16")
 async def test_a_packet_of_a_settle_that_arrives_late_is_fenced(commands: Redis, store_address: StoreAddress) -> None:
     """W16: the runner has given it up and settled the batch anew."""
     things = await prepared(commands, 3)
@@ -246,6 +257,7 @@ async def test_a_packet_of_a_settle_that_arrives_late_is_fenced(commands: Redis,
     assert await things.list("seen") == names("T1", 3)
 
 
+@window("W18")
 async def test_a_crash_between_settle_and_the_next_read_repeats_nothing(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -259,6 +271,7 @@ async def test_a_crash_between_settle_and_the_next_read_repeats_nothing(
     assert await things.list("seen") == names("T1", 4)
 
 
+@window("W21", "W46")
 async def test_a_drain_ends_within_a_blocked_read_and_leaves_no_start_mark(
     commands: Redis, store_address: StoreAddress
 ) -> None:
@@ -302,6 +315,7 @@ async def test_what_a_drained_runner_had_prefetched_is_read_by_the_next_one(
     assert await things.list("seen") == names("T1", 10)
 
 
+@window("W21")
 async def test_forty_deaths_in_company_park_nothing(commands: Redis, store_address: StoreAddress) -> None:
     """W21: the process died for other reasons, over and over; only a death with one entry alone counts."""
     things = await prepared(commands, 3)
@@ -313,6 +327,7 @@ async def test_forty_deaths_in_company_park_nothing(commands: Redis, store_addre
     assert await things.list("seen") == names("T1", 3)
 
 
+@window("W33")
 async def test_a_conflict_that_never_ends_waits_instead_of_spinning(
     commands: Redis, store_address: StoreAddress
 ) -> None:

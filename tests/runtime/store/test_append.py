@@ -12,6 +12,7 @@ from runtime.errors import EffectRefused, Halted
 from runtime.store.append import Appended, Appender, Rejected
 from tests.support.things import fact, facts, open_things
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,6 +30,7 @@ async def test_an_append_writes_events_version_snapshot_history_and_effects_toge
     assert await things.client.hgetall("total") == {b"facts": b"2"}
 
 
+@window("W1")
 async def test_a_repeated_command_gets_its_first_answer_and_writes_nothing(commands: Redis) -> None:
     """W1: the reply was lost, the producer repeats."""
     things = await open_things(commands)
@@ -41,6 +43,7 @@ async def test_a_repeated_command_gets_its_first_answer_and_writes_nothing(comma
     assert await things.dump() == before
 
 
+@window("W3")
 async def test_a_command_id_that_has_expired_is_still_rejected_by_the_version(commands: Redis) -> None:
     """W3: a retry after the TTL of the command id."""
     things = await open_things(commands)
@@ -64,6 +67,7 @@ async def test_a_stale_version_is_rejected_with_the_current_one_and_writes_nothi
     assert await things.dump() == before
 
 
+@window("W4")
 async def test_of_fifty_racing_appends_one_wins_each_version(commands: Redis) -> None:
     """W4: writers decide on one entity at once."""
     things = await open_things(commands)
@@ -148,6 +152,7 @@ async def test_an_append_to_a_log_that_nobody_opened_is_refused(commands: Redis)
     await refused(commands, facts("T1", 0, 1, log="others"), "no log of the name 'others'")
 
 
+@window("W26")
 async def test_a_log_that_is_gone_is_not_made_again_by_an_append(commands: Redis) -> None:
     """W26: the stream was deleted; the partition halts and stays halted."""
     things = await open_things(commands)
@@ -168,6 +173,7 @@ async def test_a_log_that_was_overwritten_halts_the_append(commands: Redis) -> N
         await things.add("T1")
 
 
+@window("W26")
 async def test_an_append_to_an_emptied_store_is_refused(commands: Redis) -> None:
     """W26: FLUSHALL under a running process."""
     things = await open_things(commands)
@@ -177,6 +183,7 @@ async def test_an_append_to_an_emptied_store_is_refused(commands: Redis) -> None
     assert await commands.dbsize() == 0
 
 
+@window("W26")
 async def test_an_append_to_another_incarnation_of_the_log_is_refused(commands: Redis) -> None:
     """W26: the store was replaced by another with the same names."""
     things = await open_things(commands)

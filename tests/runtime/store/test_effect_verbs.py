@@ -29,6 +29,7 @@ from runtime.effects import (
 from runtime.store import functions
 from runtime.store.encoding import pack
 from tests.support.things import START, Things, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -161,6 +162,7 @@ EACH = [
 ]
 
 
+@window("W17")
 @pytest.mark.parametrize("effect", EACH, ids=lambda effect: type(effect).__name__)
 async def test_a_key_of_another_type_is_refused_before_any_write(commands: Redis, effect: Effect) -> None:
     """W17: also by the first of the effects, because a good one stands before it."""
@@ -171,6 +173,7 @@ async def test_a_key_of_another_type_is_refused_before_any_write(commands: Redis
     assert "not a" in await refused(commands, effect)
 
 
+@window("W17")
 @pytest.mark.parametrize("effect", EACH, ids=lambda effect: type(effect).__name__)
 async def test_two_kinds_on_one_key_in_one_call_are_refused_before_any_write(commands: Redis, effect: Effect) -> None:
     """W17: the key is not there yet, the first effect makes it."""
@@ -184,6 +187,7 @@ async def test_a_removed_key_may_become_another_kind_in_the_same_call(commands: 
     await applied(commands, Delete("k"), effect)
 
 
+@window("W17")
 @pytest.mark.parametrize(
     "op",
     [

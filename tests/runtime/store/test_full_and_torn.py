@@ -36,6 +36,7 @@ from runtime.store.clients import Secret, StoreAddress, open_commands
 from runtime.store.keys import PROCESS_DESCRIPTIONS, PROCESSES
 from tests.support.store import command
 from tests.support.things import START, facts, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,6 +57,7 @@ async def own_store() -> AsyncIterator[Redis]:
             await client.aclose()
 
 
+@window("W24")
 async def test_a_full_store_refuses_appends_and_drains_until_it_takes_them_again() -> None:
     """W24: settle, resync, marks, leases, beats, a process that starts now: all go on."""
     async with own_store() as client:
@@ -98,6 +100,7 @@ async def limited(client: Redis, *rights: str) -> Redis:
     return open_commands(address, max_connections=2)
 
 
+@window("W17")
 async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody() -> None:
     """W17: what no check can foresee: the first effect was written, the second refused."""
     async with own_store() as client:
@@ -121,6 +124,7 @@ async def test_a_settle_that_was_torn_half_way_halts_the_partition_for_everybody
         assert (await things.look(G)).torn
 
 
+@window("W17")
 async def test_a_torn_append_halts_the_partition() -> None:
     """W17: the events are in, an effect is not."""
     async with own_store() as client:
@@ -153,6 +157,7 @@ EFFECTS: dict[str, Effect] = {
 }
 
 
+@window("W17")
 @pytest.mark.parametrize("verb", EFFECTS)
 async def test_an_effect_that_its_user_may_not_have_leaves_nothing_of_its_settle(verb: str) -> None:
     """W17: no right is missed in the middle: what comes before the refused effect is not written either."""
@@ -206,6 +211,7 @@ async def test_a_partition_that_was_repaired_and_resumed_goes_on() -> None:
         assert isinstance(await things.settle(G, START, await things.read(G)), Settled)
 
 
+@window("W17")
 async def test_a_user_who_could_not_leave_the_torn_mark_writes_nothing_at_all() -> None:
     """W17: half a call without a mark would be done again."""
     async with own_store() as client:

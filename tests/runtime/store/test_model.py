@@ -17,6 +17,7 @@ from runtime.answers import Fenced, Settled
 from runtime.effects import HashIncrement, ListPush
 from runtime.store.clients import StoreAddress, open_commands
 from tests.support.things import START, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -190,6 +191,7 @@ class TwoRunners(RuleBasedStateMachine):
             self.loop.close()
 
 
+@window("W8", "W10", "W12", "W13", "W15", "W16", "W18", "W25")
 def test_whatever_happens_each_entry_is_applied_once_and_in_order(store_address: StoreAddress) -> None:
     """W8, W10, W12, W13, W15, W16, W18, W25."""
     machine: Any = lambda: TwoRunners(store_address)  # noqa: E731 - the stub wants a class, a factory does

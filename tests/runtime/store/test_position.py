@@ -13,6 +13,7 @@ from runtime.errors import Halted, LogMismatch
 from runtime.store import position
 from runtime.store.keys import LogSpec
 from tests.support.things import START, THINGS, Things, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -53,6 +54,7 @@ async def test_a_new_group_on_a_trimmed_log_is_refused(commands: Redis) -> None:
     assert not await commands.exists("things:position:listers")
 
 
+@window("W28")
 async def test_a_known_group_without_its_position_is_lost(commands: Redis) -> None:
     """W28."""
     things = await open_things(commands, G)
@@ -63,6 +65,7 @@ async def test_a_known_group_without_its_position_is_lost(commands: Redis) -> No
     assert not await commands.exists("things:position:listers")
 
 
+@window("W26")
 async def test_a_log_that_is_gone_is_not_made_again_by_opening_it(commands: Redis) -> None:
     """W26."""
     await open_things(commands, G)
@@ -72,6 +75,7 @@ async def test_a_log_that_is_gone_is_not_made_again_by_opening_it(commands: Redi
     assert not await commands.exists("things")
 
 
+@window("W28")
 async def test_a_position_is_never_set_back_because_the_state_was_lost(commands: Redis) -> None:
     """W28: the state key alone was deleted; the position record still knows."""
     things = await open_things(commands, G)
@@ -108,6 +112,7 @@ async def test_resync_hands_out_again_what_was_read_and_not_settled(commands: Re
     assert tuple(entry.id for entry in await things.read(G)) == ids[2:]
 
 
+@window("W13")
 async def test_resync_acknowledges_what_a_set_back_cursor_handed_out_again(commands: Redis) -> None:
     """W13, S2: XGROUP SETID 0 by a zombie."""
     things, ids = await settled(commands, 3, of=3)
@@ -128,6 +133,7 @@ async def test_resync_keeps_the_count_of_entries_read_right(commands: Redis) -> 
     assert (group["entries-read"], group["lag"]) == (2, 3)
 
 
+@window("W25")
 async def test_resync_makes_a_destroyed_group_again_at_its_position(commands: Redis) -> None:
     """W25."""
     things, ids = await settled(commands, 2, of=5)
@@ -137,6 +143,7 @@ async def test_resync_makes_a_destroyed_group_again_at_its_position(commands: Re
     assert tuple(entry.id for entry in await things.read(G)) == ids[2:]
 
 
+@window("W25")
 async def test_resync_loses_nothing_of_a_deleted_consumer(commands: Redis) -> None:
     """W25."""
     things, ids = await settled(commands, 2, of=5)
@@ -146,6 +153,7 @@ async def test_resync_loses_nothing_of_a_deleted_consumer(commands: Redis) -> No
     assert tuple(entry.id for entry in await things.read(G)) == ids[2:]
 
 
+@window("W26")
 async def test_resync_of_a_deleted_log_halts_and_makes_nothing(commands: Redis) -> None:
     """W26."""
     things, _ = await settled(commands, 2, of=5)
@@ -157,6 +165,7 @@ async def test_resync_of_a_deleted_log_halts_and_makes_nothing(commands: Redis) 
         await things.resync(G)
 
 
+@window("W27")
 async def test_resync_of_a_trimmed_position_halts(commands: Redis) -> None:
     """W27."""
     things, _ = await settled(commands, 2, of=5)
@@ -166,6 +175,7 @@ async def test_resync_of_a_trimmed_position_halts(commands: Redis) -> None:
     assert "listers" in await things.halted()
 
 
+@window("W28")
 async def test_resync_without_a_position_record_halts(commands: Redis) -> None:
     """W28."""
     things, _ = await settled(commands, 2, of=5)
@@ -175,6 +185,7 @@ async def test_resync_without_a_position_record_halts(commands: Redis) -> None:
     assert await commands.exists("things:position:listers") == 0
 
 
+@window("W12")
 async def test_two_runners_that_fight_leave_each_entry_applied_once_and_nothing_pending(
     commands: Redis,
 ) -> None:
@@ -196,6 +207,7 @@ async def test_two_runners_that_fight_leave_each_entry_applied_once_and_nothing_
     assert (await things.look(G)).at_rest
 
 
+@window("W20")
 async def test_a_start_over_the_mark_of_another_process_counts_a_death(commands: Redis) -> None:
     """W20."""
     things, _ = await settled(commands, 0, of=1)
@@ -206,6 +218,7 @@ async def test_a_start_over_the_mark_of_another_process_counts_a_death(commands:
     assert (await things.resync(G, "p3", start=True)).deaths == 2
 
 
+@window("W20")
 async def test_a_death_with_one_entry_alone_counts_against_that_entry(commands: Redis) -> None:
     """W20."""
     things, ids = await settled(commands, 0, of=1)
@@ -216,6 +229,7 @@ async def test_a_death_with_one_entry_alone_counts_against_that_entry(commands: 
     assert (await things.resync(G, "p4", start=True)).alone == ids[0]
 
 
+@window("W21")
 async def test_a_settled_batch_clears_the_deaths_before_it(commands: Redis) -> None:
     """W21: a death without further ones in the same place means nothing."""
     things, ids = await settled(commands, 0, of=1)
@@ -227,6 +241,7 @@ async def test_a_settled_batch_clears_the_deaths_before_it(commands: Redis) -> N
     assert (standing.deaths, standing.alone, standing.kills) == (0, "", 0)
 
 
+@window("W21")
 async def test_a_runner_that_leaves_in_good_order_is_not_counted_as_dead(commands: Redis) -> None:
     """W21: drain clears the mark."""
     things, _ = await settled(commands, 0, of=1)

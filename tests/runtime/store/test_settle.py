@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runtime.answers import Fenced, Gap, GuardFailed, Invalid, Settled, Settlement, Stopped
 from runtime.effects import HashIncrement, HashSet, ListPush, SetAdd, StreamAdd
 from tests.support.things import START, Things, facts, open_things
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,6 +55,7 @@ async def test_bytes_of_any_value_come_through_an_effect_as_they_are(commands: R
     assert await commands.lrange("raw", 0, -1) == values
 
 
+@window("W10", "W11", "W16")
 async def test_a_settle_from_an_older_position_is_fenced_and_writes_nothing(commands: Redis) -> None:
     """W10, W11, W16: a zombie, or a packet that arrives late."""
     things, entries = await read(commands)
@@ -64,6 +66,7 @@ async def test_a_settle_from_an_older_position_is_fenced_and_writes_nothing(comm
     assert await things.dump() == before
 
 
+@window("W8")
 async def test_a_batch_that_does_not_begin_behind_the_position_is_a_gap(commands: Redis) -> None:
     """W8: a lost read swallowed the first entries."""
     things, entries = await read(commands)
@@ -73,6 +76,7 @@ async def test_a_batch_that_does_not_begin_behind_the_position_is_a_gap(commands
     assert await things.dump() == before
 
 
+@window("W30")
 async def test_another_entry_under_the_same_id_is_a_gap(commands: Redis) -> None:
     """W30: after a rollback the same id carries other content."""
     things, entries = await read(commands, 1)
@@ -83,6 +87,7 @@ async def test_another_entry_under_the_same_id_is_a_gap(commands: Redis) -> None
     assert await things.dump() == before
 
 
+@window("W31")
 async def test_an_event_id_that_is_no_text_does_not_block_the_group(commands: Redis) -> None:
     """W31: a foreign producer writes raw bytes; compared byte by byte."""
     things = await open_things(commands, G)
@@ -90,6 +95,7 @@ async def test_an_event_id_that_is_no_text_does_not_block_the_group(commands: Re
     assert isinstance(await things.settle(G, START, await things.read(G)), Settled)
 
 
+@window("W31")
 async def test_an_entry_without_an_event_id_does_not_block_the_group(commands: Redis) -> None:
     """W31."""
     things = await open_things(commands, G)
@@ -131,6 +137,7 @@ async def test_ids_of_any_length_are_in_the_order_of_their_numbers(commands: Red
     assert (await things.look(G)).at_rest
 
 
+@window("W25")
 async def test_entries_that_are_not_pending_are_a_gap(commands: Redis) -> None:
     """W25: the consumer was deleted, and its pending entries with it."""
     things, entries = await read(commands)
@@ -140,6 +147,7 @@ async def test_entries_that_are_not_pending_are_a_gap(commands: Redis) -> None:
     assert await things.list("seen") == []
 
 
+@window("W25")
 async def test_a_settle_for_a_group_that_was_destroyed_is_a_gap(commands: Redis) -> None:
     """W25: the position stands, so resync can make the group again."""
     things, entries = await read(commands)
@@ -148,6 +156,7 @@ async def test_a_settle_for_a_group_that_was_destroyed_is_a_gap(commands: Redis)
     assert await things.list("seen") == []
 
 
+@window("W33")
 async def test_a_follow_up_on_an_entity_that_moved_on_is_a_conflict_and_writes_nothing(
     commands: Redis,
 ) -> None:
@@ -166,6 +175,7 @@ async def test_two_follow_ups_on_one_entity_count_on_each_other(commands: Redis)
     assert await commands.get("thing:T2:head") == b"2"
 
 
+@window("W22")
 async def test_entries_are_not_parked_behind_an_entity_that_is_no_longer_held(commands: Redis) -> None:
     """W22: an operator let it go meanwhile."""
     things, entries = await read(commands)
@@ -174,6 +184,7 @@ async def test_entries_are_not_parked_behind_an_entity_that_is_no_longer_held(co
     assert await things.dump() == before
 
 
+@window("W22")
 async def test_a_parked_entry_is_not_taken_again_twice(commands: Redis) -> None:
     """W22: two runners, or a lost reply."""
     things, entries = await read(commands)
@@ -189,6 +200,7 @@ async def test_a_parked_entry_is_not_taken_again_twice(commands: Redis) -> None:
     assert not await commands.exists(held)
 
 
+@window("W32")
 async def test_a_command_of_an_earlier_settle_is_not_done_again_but_the_batch_is_settled(
     commands: Redis,
 ) -> None:
@@ -200,6 +212,7 @@ async def test_a_command_of_an_earlier_settle_is_not_done_again_but_the_batch_is
     assert await commands.get("thing:T2:head") == b"1"
 
 
+@window("W32")
 async def test_a_command_that_stands_twice_in_one_settle_is_done_once(commands: Redis) -> None:
     """W32: both copies of the raw entry came in one batch."""
     things, entries = await read(commands)
@@ -241,6 +254,7 @@ async def test_a_follow_up_in_an_unknown_log_is_invalid_and_not_the_end_of_the_r
     assert isinstance(await things.settle(G, START, entries, facts("T1", 3, 1, log="others")), Invalid)
 
 
+@window("W27")
 async def test_a_position_whose_entry_was_trimmed_is_lost_and_halts(commands: Redis) -> None:
     """W27: XTRIM past the position."""
     things, entries = await read(commands, 10)
@@ -251,6 +265,7 @@ async def test_a_position_whose_entry_was_trimmed_is_lost_and_halts(commands: Re
     assert await things.settle(G, entries[2].id, entries[3:]) == Stopped("HALTED", await things.halted())
 
 
+@window("W27")
 async def test_entries_that_were_removed_before_the_group_saw_any_are_lost(commands: Redis) -> None:
     """W27: trimmed at the position 0-0."""
     things, entries = await read(commands, 3)
@@ -259,6 +274,7 @@ async def test_entries_that_were_removed_before_the_group_saw_any_are_lost(comma
     assert (await things.halted()).startswith("LOST: listers: entries were removed")
 
 
+@window("W26")
 async def test_a_deleted_log_that_has_new_entries_is_lost(commands: Redis) -> None:
     """W26: DEL, then five entries by a raw producer: the position's entry is not among them."""
     things, entries = await read(commands)
@@ -273,6 +289,7 @@ async def test_a_deleted_log_that_has_new_entries_is_lost(commands: Redis) -> No
     assert await things.list("seen") == []
 
 
+@window("W26")
 async def test_a_deleted_log_is_lost_and_halts(commands: Redis) -> None:
     """W26."""
     things, entries = await read(commands)
@@ -282,6 +299,7 @@ async def test_a_deleted_log_is_lost_and_halts(commands: Redis) -> None:
     assert not await commands.exists("things")
 
 
+@window("W28")
 async def test_a_missing_position_record_is_lost_and_never_read_as_the_beginning(commands: Redis) -> None:
     """W28."""
     things, entries = await read(commands)
@@ -292,6 +310,7 @@ async def test_a_missing_position_record_is_lost_and_never_read_as_the_beginning
     assert "position record" in await things.halted()
 
 
+@window("W28")
 async def test_a_position_record_without_its_id_is_lost(commands: Redis) -> None:
     """W28: HDEL."""
     things, entries = await read(commands)
@@ -299,6 +318,7 @@ async def test_a_position_record_without_its_id_is_lost(commands: Redis) -> None
     assert isinstance(await things.settle(G, START, entries), Stopped)
 
 
+@window("W26")
 async def test_another_incarnation_of_the_log_is_lost(commands: Redis) -> None:
     """W26: FLUSHALL and a new log under the same name."""
     things, entries = await read(commands)
@@ -311,6 +331,7 @@ async def test_another_incarnation_of_the_log_is_lost(commands: Redis) -> None:
     assert await things.list("seen") == []
 
 
+@window("W15")
 async def test_a_repeated_settle_of_effects_alone_is_recognised_by_its_token(commands: Redis) -> None:
     """W15: the reply of a settle without entries was lost."""
     things, entries = await read(commands)
@@ -322,6 +343,7 @@ async def test_a_repeated_settle_of_effects_alone_is_recognised_by_its_token(com
     assert await things.list("seen") == ["a"]
 
 
+@window("W16", "W37")
 async def test_a_settle_of_effects_alone_is_fenced_by_any_settle_in_between(commands: Redis) -> None:
     """W16, W37: it moves no position, so a late packet or a zombie is told by the token."""
     things, entries = await read(commands)
