@@ -41,6 +41,7 @@ from tests.support.hosts import (
 from tests.support.store import command
 from tests.support.things import facts
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,6 +281,7 @@ async def green(one: RunningHost, path: str) -> bool:
 # the store
 
 
+@window("W47")
 async def test_a_store_that_is_away_is_waited_for_and_nothing_is_restarted() -> None:
     async with running_server() as server:
         async with running_host(StoreAddress.parse(server.url), partitions=2) as one:
@@ -429,6 +431,7 @@ class Reminder(TimedActor):
         return [facts("T1", n, 1, command=f"round-{n}") for n in range(type(self).rounds)]
 
 
+@window("W39")
 async def test_two_hosts_that_find_the_same_thing_due_make_one_event_of_it(
     store_address: StoreAddress,
 ) -> None:

@@ -10,6 +10,7 @@ from runtime.store.keys import Keyspace
 from tests.support.claim_entries import batch_of, claim_actor, claimed_as
 from tests.support.claims import Story
 from tests.support.store import command
+from tests.support.windows import window
 from workers.cache_invalidator import FLOOR_TTL_MS, CacheInvalidator
 from workers.keys import ClaimKeys, claim_log
 
@@ -63,6 +64,7 @@ async def test_the_hint_names_keys_count_version_and_time() -> None:
     assert said["version"] == said["timestamp"] + 1
 
 
+@window("W40")
 async def test_a_view_that_is_filled_slowly_is_below_the_floor(store_address: StoreAddress, commands: Redis) -> None:
     async with claim_actor(store_address, lambda keys, _: CacheInvalidator(keys), "cache-invalidators") as one:
         began = int(str(await command(commands, "XADD", "clock", "*", "a", "b"), "ascii").partition("-")[0])

@@ -12,6 +12,7 @@ from domain.events import EVENTS, decode_body
 from runtime.effects import Append, HashIncrement, ListPush, Park
 from runtime.entry import Batch, Entry, EntryReader
 from runtime.store.keys import Keyspace
+from tests.support.windows import window
 from workers.adapters.auto_portfolio import read_auto_claims
 from workers.adapters.auto_row import AutoRow
 from workers.adoption import Adoption
@@ -168,6 +169,7 @@ async def test_its_own_assignment_is_not_counted_again_when_the_fact_comes_back(
     ]
 
 
+@window("W34")
 async def test_the_same_batch_again_appends_nothing_once_the_claim_has_moved_on() -> None:
     world = World(auto_row("POL-521585"))
     actor = processor(world)

@@ -11,6 +11,7 @@ from runtime.entry import Batch, EntryReader
 from runtime.store.parking import DeadLetters
 from tests.support.outbox import DecidedChannel, HandClock, Outbox, intent, outbox
 from tests.support.waiting import until
+from tests.support.windows import window
 from workers.breaker import Breaker, BreakerOptions, Pass
 from workers.dispatcher import Dispatcher, DispatcherOptions
 from workers.keys import NOTIFICATION_LOG
@@ -49,6 +50,7 @@ async def test_an_intent_is_marked_delivered_and_recorded(store_address: StoreAd
         assert await box.marks() == await box.waiting() == set()
 
 
+@window("W36")
 async def test_the_mark_is_in_the_store_before_anybody_is_called(store_address: StoreAddress) -> None:
     channel = DecidedChannel()
     channel.open.clear()
@@ -63,6 +65,7 @@ async def test_the_mark_is_in_the_store_before_anybody_is_called(store_address: 
         assert await box.marks() == set()
 
 
+@window("W35")
 async def test_a_crash_between_mark_and_outcome_sends_again_with_the_same_key(
     store_address: StoreAddress,
 ) -> None:
@@ -95,6 +98,7 @@ async def test_an_intent_that_is_read_twice_is_sent_once(store_address: StoreAdd
         assert channel.keys == [identity, other]
 
 
+@window("W38")
 async def test_a_failing_recipient_blocks_nobody_and_is_tried_again_when_it_is_time(
     store_address: StoreAddress,
 ) -> None:
@@ -171,6 +175,7 @@ async def test_a_channel_that_fails_in_a_row_is_left_alone_then_probed_with_one_
         assert len(channel.calls[2]) == 1, "more than a probe went first"
 
 
+@window("W35")
 async def test_an_outcome_that_nobody_knows_is_left_to_a_person_once_the_key_is_forgotten(
     store_address: StoreAddress,
 ) -> None:

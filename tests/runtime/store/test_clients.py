@@ -27,6 +27,7 @@ from runtime.store.clients import (
 )
 from tests.support.store import command
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -229,6 +230,7 @@ async def is_blocked(commands: Redis, client_id: int) -> bool:
     return any(client["id"] == str(client_id) and "b" in client["flags"] for client in await commands.client_list())
 
 
+@window("W2")
 async def test_a_server_that_hangs_gives_one_timeout_and_one_effect() -> None:
     async with running_server() as server:
         client = open_commands(StoreAddress.parse(server.url), max_connections=1, reply_seconds=0.2)
