@@ -27,6 +27,7 @@ Propose = Annotated[bool, typer.Option("--propose", help="Ask an approver where 
 def add_to(group: typer.Typer) -> None:
     """Add the commands to their group."""
     group.command("approve")(approve)
+    group.command("give")(give)
     group.command("reject")(reject)
     group.command("return")(return_proposal)
     group.command("rescind")(rescind)
@@ -56,6 +57,29 @@ def approve(
         given = amount_of(amount, claim) if amount else None
         items = _assessments(claim, disallow or [], depreciate or [])
         return ApproveClaim(amount=given, items=items, escalate=propose)
+
+    issue(ctx, ident, wanted, who, wait=wait)
+
+
+def give(
+    ctx: typer.Context,
+    ident: Ident,
+    amount: Annotated[str, typer.Argument(help="How much, such as 500.00.")],
+    reason: Annotated[str, typer.Option(help="Why it is given although it is not owed. Needed.")] = "",
+    propose: Annotated[bool, typer.Option("--propose", help="Propose it: the committee confirms.")] = False,
+    who: As = SOMEBODY,
+    wait: Wait = False,
+) -> None:
+    """Give something ex gratia: after a denial, without owing it. A closed claim is reopened first."""
+    from domain.commands import ApproveClaim, ProposeDecision
+
+    why = needed(reason, "what is given without being owed needs a reason")
+
+    def wanted(claim: Claim | None) -> Command:
+        given = amount_of(amount, claim)
+        if propose:
+            return ProposeDecision(kind="ex_gratia", amount=given, reason=why)
+        return ApproveClaim(amount=given, ex_gratia=True, reason=why)
 
     issue(ctx, ident, wanted, who, wait=wait)
 

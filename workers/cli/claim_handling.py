@@ -73,6 +73,9 @@ def document(
     kind: Annotated[str, typer.Argument(help="What it is: invoice, police_report, photos ...")],
     document_id: Annotated[str, typer.Option("--id", help="Its id; made up when not given.")] = "",
     name: Annotated[str, typer.Option(help="The name of the file.")] = "",
+    digest: Annotated[
+        str, typer.Option("--hash", help="Its hash, such as a SHA-256: one that another claim has is looked into.")
+    ] = "",
     who: As = SOMEBODY,
     wait: Wait = False,
 ) -> None:
@@ -84,7 +87,7 @@ def document(
     if not kind.strip() or len(kind) > 128 or not kind.isprintable():
         raise Problem("the kind of a document is a word such as invoice")
     given = document_id or f"DOC-{uuid4().hex[:12].upper()}"
-    issue(ctx, ident, UploadDocument(document_id=given, kind=kind, name=name), who, wait=wait)
+    issue(ctx, ident, UploadDocument(document_id=given, kind=kind, name=name, hash=digest), who, wait=wait)
 
 
 def waive(
