@@ -31,13 +31,14 @@ async def compare(reads: Reads, pairs: Sequence[Pair], gone: Sequence[str]) -> t
     for start in range(0, len(pairs), AT_ONCE):
         part = pairs[start : start + AT_ONCE]
         kinds = await reads.many([("TYPE", pair.live) for pair in part])
-        asked = [(pair, kind.decode()) for pair, kind in zip(part, kinds, strict=True)]
-        same = [pair for pair, kind in asked if kind == pair.kind]
-        found += [f"{pair.live}: it is a {kind}, not a {pair.kind}" for pair, kind in asked if kind != pair.kind]
-        ours = await reads.many([_question(pair.kind, pair.staged) for pair in same])
-        theirs = await reads.many([_question(pair.kind, pair.live) for pair in same])
-        for pair, one, other in zip(same, ours, theirs, strict=True):
-            found += _differences(pair, _plain(pair.kind, one), _plain(pair.kind, other))
+        wanted = await reads.many([("TYPE", pair.staged) for pair in part])
+        both = [(pair, one.decode(), other.decode()) for pair, one, other in zip(part, wanted, kinds, strict=True)]
+        found += [f"{pair.live}: it is a {other}, not a {one}" for pair, one, other in both if one != other]
+        same = [(pair, one) for pair, one, other in both if one == other != "none"]
+        ours = await reads.many([_question(kind, pair.staged) for pair, kind in same])
+        theirs = await reads.many([_question(kind, pair.live) for pair, kind in same])
+        for (pair, kind), mine, yours in zip(same, ours, theirs, strict=True):
+            found += _differences(pair, _plain(kind, mine), _plain(kind, yours))
     return len(found), found[:FIRST]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from domain.events import EVENTS, decode_body
-from runtime.effects import Effect
+from runtime.effects import Effect, StreamAdd
 from runtime.entry import Batch, EntryReader, in_order
 from runtime.errors import RuntimeFault
 from runtime.store.rebuilding import Rebuild
@@ -118,6 +118,7 @@ class Replay:
         self._progress = progress
         self._actor = self._projection.build(self._keys, self._reads)
         self._parked: frozenset[str] = frozenset()
+        self._streams: set[str] = set()
 
     async def run(self, *, dry_run: bool, who: str = "", why: str = "") -> Replayed:
         """Build, compare and (unless `dry_run`) swap. Raises `Unsettled` when the live group never stands still."""
@@ -128,25 +129,17 @@ class Replay:
             await self._rebuild.begin()
 
     async def _run(self, *, dry_run: bool, who: str, why: str) -> Replayed:
-        self._parked = await self._parked_now()
-        compared: tuple[int, list[str]] | None = None
-        swapped = False
-        for attempt in range(TRIES):
-            live = await self._caught_up()
-            pairs, gone = await self._names(live)
-            if compared is None and live.there and attempt < COMPARISONS:
-                seen = await compare(self._reads, pairs, gone)
-                if await self._rebuild.live() == live:
-                    compared = seen
-                elif attempt + 1 < COMPARISONS:
-                    continue
-            if dry_run:
-                break
-            moving = [(pair.staged, pair.live) for pair in pairs if not pair.stream]
-            swapped = await self._rebuild.swap(live, moving, gone, who=who, why=why)
+        compared, strangers = await self._compared()
+        swapped = dry_run
+        for _ in range(TRIES):
             if swapped:
                 break
-        else:
+            live = await self._caught_up()
+            pairs = [(pair.staged, pair.live) for pair in self._pairs() if not pair.stream]
+            known = {name for _, name in pairs}
+            gone = [name for name in strangers if name not in known]
+            swapped = await self._rebuild.swap(live, pairs, gone, who=who, why=why)
+        if not swapped:
             raise Unsettled(f"the live group {self._group} never stood still for a swap: try again when less comes in")
         count, first = compared if compared is not None else (None, [])
         return Replayed(
@@ -155,17 +148,31 @@ class Replay:
             position=self._rebuild.position,
             differences=count,
             first=first,
-            swapped=swapped,
+            swapped=swapped and not dry_run,
         )
+
+    async def _compared(self) -> tuple[tuple[int, list[str]] | None, list[str]]:
+        """Differences, when both stand at one place for so long; and live keys that no fact explains."""
+        strangers: list[str] = []
+        for _ in range(COMPARISONS):
+            live = await self._caught_up()
+            pairs = await self._there(self._pairs())
+            strangers = await self._strangers({pair.live for pair in pairs})
+            if not live.there:
+                break
+            seen = await compare(self._reads, pairs, strangers)
+            if await self._rebuild.live() == live:
+                return seen, strangers
+        return None, strangers
 
     async def _caught_up(self) -> Live:
         """Stage what the live group has settled, and find it where the rebuild stands."""
         while True:
-            live = await self._rebuild.live()
-            parked = await self._parked_now()
+            live, parked = await self._rebuild.look()
             if parked != self._parked:  # what was parked has been taken, or the other way round: from the start
                 self._parked = parked
                 await self._rebuild.begin()
+                self._streams.clear()
                 self._actor = self._projection.build(self._keys, self._reads)
             upto = live.position if live.there else await self._end()
             if upto in ("0-0", self._rebuild.position) or not upto:
@@ -183,6 +190,7 @@ class Replay:
                 entries = [self._entries.read(row) for row in part]
                 batch = Batch(CLAIM_LOG, self._partition, [one for one in entries if self._applies(one)])
                 effects = [one for one in await self._actor.handle(batch) if isinstance(one, Effect)]
+                self._streams |= {one.key for one in effects if isinstance(one, StreamAdd)}
                 await self._rebuild.apply(effects, entries[-1].id, self._rebuild.count + len(part))
                 self._progress(self._rebuild.count)
             if len(part) < len(rows) or self._rebuild.position == upto:
@@ -192,51 +200,41 @@ class Replay:
         """Did the live group handle this entry? Requests are skipped, parked ones wait."""
         return entry.sequence > 0 and not entry.fault and entry.id not in self._parked
 
-    async def _parked_now(self) -> frozenset[str]:
-        key = self._log.keys.parked(self._group, self._partition)
-        found: set[str] = set()
-        async for _, fields in self._reads.stream(key):
-            found.add(dict(zip(fields[::2], fields[1::2], strict=True))[b"originId"].decode())
-        return frozenset(found)
-
     async def _end(self) -> str:
         rows = await self._reads.one("XREVRANGE", self._log.keys.log(self._partition), "+", "-", "COUNT", 1)
         return rows[0][0].decode() if rows else ""
 
-    async def _names(self, live: Live) -> tuple[list[Pair], list[str]]:
-        """(staged, live) names that belong together, and live ones that the rebuild does not have."""
-        staged = await self._rebuild.keys()
-        kinds = await self._reads.many([("TYPE", name) for name in staged])
-        ttls = await self._reads.many([("TTL", name) for name in staged])
-        wanted = [self._rebuild.live_name(name) for name in staged]
-        there = await self._reads.many([("EXISTS", name) for name in wanted])
-        pairs = [
-            Pair(name, target, kind.decode())
-            for name, target, kind, ttl, exists in zip(staged, wanted, kinds, ttls, there, strict=True)
-            if ttl < 0 or exists or not live.there  # one that has ended by itself is not brought back
-        ]
+    def _pairs(self) -> list[Pair]:
+        """Staged and live names that belong together."""
+        return [Pair(name, self._rebuild.live_name(name), stream=name in self._streams) for name in self._rebuild.names]
+
+    async def _there(self, pairs: list[Pair]) -> list[Pair]:
+        """Those to compare: a key that ends by itself may have ended."""
+        ttls = await self._reads.many([("TTL", pair.staged) for pair in pairs])
+        exists = await self._reads.many([("EXISTS", pair.live) for pair in pairs])
+        return [pair for pair, ttl, there in zip(pairs, ttls, exists, strict=True) if there or ttl == -1]
+
+    async def _strangers(self, known: set[str]) -> list[str]:
+        """Live keys of the family that the rebuild does not have."""
         own = ClaimKeys(self._log.keys, self._partition).name("")
-        known = {pair.live for pair in pairs}
-        gone: set[str] = set()
+        found: set[str] = set()
         for family in self._projection.families:
             async for raw in self._reads.keys(f"{family}{own}"):
                 name = raw.decode()
                 if name not in known and (own or ":{p" not in name):
-                    gone.add(name)
-        return pairs, sorted(gone)
+                    found.add(name)
+        return sorted(found)
 
 
 class Pair(NamedTuple):
-    """A staged key and the live one that it stands for; `kind` as the store names it."""
+    """A staged key and the live one that it stands for.
+
+    A stream is compared and stays: whoever reads it has a place in it.
+    """
 
     staged: str
     live: str
-    kind: str
-
-    @property
-    def stream(self) -> bool:
-        """Streams are compared and stay: whoever reads them has a place in them."""
-        return self.kind == "stream"
+    stream: bool
 
 
 class Unsettled(RuntimeFault):

@@ -5,7 +5,7 @@ A live position is never set back: the swap is refused unless the live group sta
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Rebuild:
         self._record = self.staged(f"{log.keys.spec.name}:record")
         self.position = ""
         self.count = 0
+        self.names: dict[str, None] = {}
+        """Staged keys that were ever written, in that order."""
 
     def staged(self, base: str) -> str:
         """The staged name of a live key `base` (without the partition's tag)."""
@@ -67,6 +69,7 @@ class Rebuild:
             part = names[start : start + AT_ONCE]
             await functions.call(self._client, functions.DROP_STAGE, part, [])
         self.position, self.count = "", 0
+        self.names = {}
 
     async def keys(self) -> list[str]:
         """The staged keys that there are."""
@@ -85,14 +88,23 @@ class Rebuild:
         if reply[0] != b"OK":
             raise Halted(f"the rebuild of {self._group} is disturbed by another one: {reply[0].decode()}; try again")
         self.position, self.count = upto, count
+        self.names |= dict.fromkeys(index.keys[1:])
 
     async def live(self) -> Live:
         """Where the live group stands."""
         record = self._log.keys.position(self._group, self._partition)
-        position, token = await self._reads.one("HMGET", record, "id", "token")
-        if position is None:
-            return Live("", "", there=False)
-        return Live(position.decode(), (token or b"").decode(), there=True)
+        return _live(await self._reads.one("HMGET", record, "id", "token"))
+
+    async def look(self) -> tuple[Live, frozenset[str]]:
+        """Where the live group stands, and the entries that it has parked by then or since, in one round trip."""
+        keys, partition = self._log.keys, self._partition
+        record, parked = await self._reads.many(
+            [
+                ("HMGET", keys.position(self._group, partition), "id", "token"),
+                ("XRANGE", keys.parked(self._group, partition), "-", "+"),
+            ]
+        )
+        return _live(record), frozenset(_origin(fields) for _, fields in parked)
 
     async def swap(
         self, live: Live, pairs: Sequence[tuple[str, str]], gone: Sequence[str], *, who: str, why: str
@@ -128,3 +140,16 @@ class Rebuild:
         if reply[0] != b"OK":
             raise Halted(f"{keys.log(partition)}: {reply[0].decode()}: {reply[1].decode()}")
         return True
+
+
+def _live(record: Sequence[bytes | None]) -> Live:
+    position, token = record
+    if position is None:
+        return Live("", "", there=False)
+    return Live(position.decode(), (token or b"").decode(), there=True)
+
+
+def _origin(fields: Any) -> str:
+    flat = fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair]
+    origin: bytes = dict(zip(flat[::2], flat[1::2], strict=True))[b"originId"]
+    return origin.decode()

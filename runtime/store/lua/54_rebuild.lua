@@ -49,7 +49,8 @@ redis.register_function{function_name = 'cs_drop_stage_1', callback = drop_stage
 
 -- cs_swap_1: the staged keys take the place of the live ones, at the position where both stand.
 --   KEYS[1] log  [2] state  [3] position record  [4] stage record  [5] operations  [6] lease
---   KEYS[7..] n pairs of staged and live, then live keys that the rebuild does not have
+--   KEYS[7..] n pairs of staged and live, then live keys that the rebuild never had; a staged key that is not there any
+--   more takes its live one away
 --   ARGV[1] group  [2] incarnation  [3] who  [4] reason  [5] position  [6] token of the live record, '' when there is none
 --   ARGV[7] n  [8] entries settled, for a group that begins here
 -- Answers {OK, position} | {FENCED, position, token} | {LOST, why} | {HALTED, why} | {TORN, why}
@@ -75,12 +76,21 @@ local function swap(keys, args)
     if not redis.acl_check_cmd('RENAME', keys[n], keys[n + 1]) then
       error('this user may not RENAME ' .. keys[n] .. '; nothing was written')
     end
-    if redis.call('EXISTS', keys[n]) == 0 then return {'LOST', keys[n] .. ' is not there'} end
+    require_right('DEL', keys[n])
+    require_right('DEL', keys[n + 1])
   end
   for n = pairs_end + 1, #keys do require_right('DEL', keys[n]) end
   require_right('XADD', keys[5])
   refusal = guarded(state_key, nil, function()
-    for n = 7, pairs_end, 2 do write('RENAME', keys[n], keys[n + 1]) end
+    for n = 7, pairs_end, 2 do
+      local there = redis.call('EXISTS', keys[n]) == 1
+      local ended = there and redis.call('PTTL', keys[n]) > 0 and redis.call('EXISTS', keys[n + 1]) == 0
+      if there and not (ended and record[1]) then -- what has ended by itself is not brought back
+        write('RENAME', keys[n], keys[n + 1])
+      else
+        write('DEL', keys[n], keys[n + 1])
+      end
+    end
     for n = pairs_end + 1, #keys do write('DEL', keys[n]) end
     if not record[1] then
       write('XGROUP', 'CREATE', log_key, args[1], args[5], 'ENTRIESREAD', args[8])
