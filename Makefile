@@ -14,10 +14,11 @@ PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format campaign chaos bench seed-rows lock bench-lock clean
+.PHONY: help run test lint format campaign chaos bench seed-rows lock bench-lock clean audit image sbom \
+	deploy-check deploy-drill deploy-up deploy-down deploy-lock
 
 help: ## list these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run-installed ## install, then run 1,000 real claims to their end on an embedded store
 	@$(BIN)/claimstream demo $(DEMO)
@@ -27,12 +28,14 @@ run: $(VENV)/.run-installed ## install, then run 1,000 real claims to their end 
 TOGETHER := -n 3 --dist loadfile
 
 test: $(VENV)/.dev-installed ## install, then run the tests; prints how many seed rows work
-	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TOGETHER) $(TEST)
+	@$(BIN)/python -m pytest -m "not chaos and not bench and not deploy" $(TOGETHER) $(TEST)
 
 lint: $(VENV)/.dev-installed ## check style, format and types of source and tests
 	@$(BIN)/ruff check $(SOURCE)
 	@$(BIN)/ruff format --check $(SOURCE)
 	@$(BIN)/mypy
+	@if $(MAKE) --no-print-directory --silent $(VENV)/audit/.installed; then $(BIN)/python -m tests.deploy.audit offline-is-fine; \
+		else echo "audit: not done, pip-audit cannot be installed now; make audit tries again"; fi
 
 format: $(VENV)/.dev-installed ## mend what can be mended by a program
 	@$(BIN)/ruff check --fix $(SOURCE)
@@ -57,7 +60,7 @@ bench: $(VENV)/.dev-installed $(PEERS)/.installed ## measure beside the other fr
 	@$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
 seed-rows: $(VENV)/.dev-installed ## run the tests, then write docs/seed-rows.md from what they showed
-	@$(BIN)/python -m pytest -m "not chaos and not bench" $(TOGETHER) --write-seed-rows \
+	@$(BIN)/python -m pytest -m "not chaos and not bench and not deploy" $(TOGETHER) --write-seed-rows \
 		--deselect tests/seeds/test_row_states.py::test_the_checked_in_table_is_current
 
 # uv is asked only here, when a dependency changes; it comes from PyPI into .venv.
@@ -75,7 +78,50 @@ bench-lock: $(VENV)/.created ## resolve the peers of the benchmark again
 	@$(call compile,tests/benchmarks/peers/arq.in,requirements-bench-arq.lock)
 
 compile = env -i PATH="$$PATH" HOME="$$HOME" SSL_CERT_FILE="$${SSL_CERT_FILE-}" $(BIN)/uv pip compile --no-config --quiet $(1) \
-	--python-version 3.11 --universal --generate-hashes --custom-compile-command "make lock" --output-file $(2)
+	--python-version 3.11 --universal --generate-hashes --custom-compile-command "make $(or $(3),lock)" --output-file $(2)
+
+# What checks deploy/ weighs more than everything else together, so it has an environment of its own, inside of .venv.
+DEPLOY := $(VENV)/deploy
+
+deploy-check: $(VENV)/.dev-installed $(DEPLOY)/.installed ## all validators of deploy/: what each checked, what could not be checked and why
+	@$(BIN)/python -m tests.deploy.check
+	@$(BIN)/python -m pytest -q -m "deploy" tests/deploy
+
+# Builds and runs real containers: root and Debian's podman (deploy/README.md), ten minutes. Writes a dated transcript.
+deploy-drill: $(VENV)/.dev-installed $(DEPLOY)/.installed ## build and run image, compose and Kubernetes manifests for real; writes deploy/transcripts/
+	@$(BIN)/python -m tests.deploy.drill.run
+
+deploy-lock: $(VENV)/.created ## resolve deploy/requirements.in and deploy/audit.in again
+	@$(PIP) install uv
+	@$(call compile,deploy/requirements.in,requirements-deploy.lock,deploy-lock)
+	@$(call compile,deploy/audit.in,requirements-audit.lock,deploy-lock)
+
+# A lock that names a known hole fails; deploy/audit-exceptions.txt holds what is accepted, with a reason and a last day.
+# Asks PyPI: without it nothing is known, which `make lint` says and takes, and `make audit` alone does not.
+audit: $(VENV)/.created $(VENV)/audit/.installed ## known vulnerabilities of what is shipped
+	@$(BIN)/python -m tests.deploy.audit
+
+ENGINE  ?= podman
+IMAGE   ?= localhost/claimstream:0.1.0
+# BUILD="--build-arg RUN_BASE=...@sha256:..." pins a base; deploy/README.md says how to build without a registry.
+BUILD   ?=
+image: ## build the container image
+	$(ENGINE) build --format docker --file deploy/Dockerfile --ignorefile deploy/Dockerfile.dockerignore --tag $(IMAGE) \
+		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(BUILD) .
+
+sbom: $(DEPLOY)/.installed ## list what is in the image, as CycloneDX: build/sbom.cdx.json
+	@mkdir -p build
+	@$(DEPLOY)/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --spec-version 1.6 --output-format JSON --output-file build/sbom.cdx.json
+	@echo "build/sbom.cdx.json"
+
+COMPOSE ?= docker compose
+deploy-up: $(VENV)/.run-installed ## start store, workers, Prometheus, Alertmanager and Grafana on this host
+	@deploy/compose/state.sh $(CURDIR)/$(BIN)/claimstream
+	$(COMPOSE) --file deploy/compose/compose.yaml up --detach
+
+deploy-down: ## stop them; volumes and passwords stay
+	$(COMPOSE) --file deploy/compose/compose.yaml down
 
 clean: ## remove what was installed and built; data directories stay
 	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -110,4 +156,16 @@ $(PEERS)/.installed: requirements-bench.lock requirements-bench-saq.lock require
 	@$(call peer-env,arq,requirements-bench-arq.lock)
 	@cp tests/benchmarks/peers/node/package.json tests/benchmarks/peers/node/package-lock.json $(PEERS)/node/
 	@cd $(PEERS)/node && npm install --no-save --no-audit --no-fund --ignore-scripts --silent || echo "BullMQ could not be installed; the report will say so"
+	@touch $@
+
+tool-env = $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $(2)
+
+$(DEPLOY)/.installed: $(VENV)/.created requirements-deploy.lock
+	@echo "installing what checks deploy/ (once; from requirements-deploy.lock) ..."
+	@$(call tool-env,$(DEPLOY),requirements-deploy.lock)
+	@touch $@
+
+$(VENV)/audit/.installed: $(VENV)/.created requirements-audit.lock
+	@echo "installing pip-audit (once; from requirements-audit.lock) ..."
+	@$(call tool-env,$(VENV)/audit,requirements-audit.lock)
 	@touch $@
