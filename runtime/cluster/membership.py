@@ -117,8 +117,8 @@ class Membership:
             beat.cancel()
             stop.cancel()
             await asyncio.wait({beat, stop})
-        if not beat.cancelled():
-            beat.result()
+        if not (beat.cancelled() and self._stopping.is_set()):
+            beat.result()  # raises what the beat raised; a cancellation that is not ours is a failure like any other
 
     async def _round(self) -> None:
         """One beat: who lives, what is ours, renew, take, give back."""

@@ -41,7 +41,7 @@ class ClaimsHouse:
         await self.house.wish(arm=f"{point}={action}")
         while not self.house.said(f"acted {point} {action}"):
             await self._file_one()
-            await until(lambda: self._got_on(point, action), within=WITHIN, what=f"{point}, or a claim for a person")
+            await self.house.until(lambda: self._got_on(point, action), what=f"{point}, or a claim for a person")
         await self.house.acted(point, action)
         await self.house.alive()
         await until(self._paid, within=WITHIN, what="every claim that is to be paid is closed")

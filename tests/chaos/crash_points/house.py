@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tests.support.source_tree import ROOT
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 WITHIN = 20.0
@@ -70,6 +71,10 @@ async def nursery() -> AsyncIterator[Nursery]:
         process.stdin.close()
         process.wait(timeout=WITHIN)
         process.stdout.close()
+
+
+class GaveUp(Exception):
+    """The child ended by itself before it came to its point: after many failures that is what it ought to do."""
 
 
 class House:
@@ -139,10 +144,25 @@ class House:
         wish = Wish(number=self._wishes, arm=arm, append=append, trim=trim)
         self.child.wish.write_bytes(msgspec.json.encode(wish))
         self.signal(signal.SIGUSR1)
-        await until(
-            lambda: self.said(f"armed {wish.number}") or self.dead() is not None, within=WITHIN, what="it is armed"
-        )
+        await self.until(lambda: self.said(f"armed {wish.number}"), what="the child is armed")
         return wish.number
+
+    async def until(self, predicate: Callable[[], bool | Awaitable[bool]], *, what: str) -> None:
+        """Wait for something that the child is to do. Raises `GaveUp` when it ends instead."""
+
+        async def there() -> bool:
+            over = self.dead() is not None
+            answer = predicate()
+            seen = await answer if isinstance(answer, Awaitable) else answer
+            if over and not seen:
+                raise GaveUp(what)
+            return seen
+
+        try:
+            await until(there, within=WITHIN, what=what)
+        except AssertionError as problem:
+            problem.add_note(self.story())
+            raise
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the child, if it lives."""
@@ -152,11 +172,7 @@ class House:
 
     async def acted(self, point: str, action: Action) -> None:
         """Wait until that happened there; a process that dies of it is dead then, one that hangs is ended."""
-        try:
-            await until(lambda: self.said(f"acted {point} {action}"), within=WITHIN, what=f"{action} at {point}")
-        except AssertionError as problem:
-            problem.add_note(self.story())
-            raise
+        await self.until(lambda: self.said(f"acted {point} {action}"), what=f"{action} at {point}")
         if action is Action.EXIT:
             await until(lambda: self.dead() is not None, within=WITHIN, what=f"death at {point}")
             assert self.dead() == EXIT_CODE

@@ -205,6 +205,23 @@ async def test_a_failure_gives_every_seat_back_and_the_next_run_begins_with_noth
         assert one.floor.open_seats == set(SEATS)
 
 
+async def test_a_beat_that_somebody_else_cancels_is_a_failure_and_not_a_beat_that_went_well(commands: Redis) -> None:
+    async with member(commands, "a") as one:
+        hanging = asyncio.Event()
+
+        async def hangs() -> object:
+            hanging.set()
+            return await asyncio.Event().wait()
+
+        one.registry.beat = hangs  # type: ignore[method-assign,assignment]
+        await until(hanging.is_set, what="a beat hangs")
+        next(task for task in asyncio.all_tasks() if task.get_name() == "beat of the membership").cancel()
+        assert one.task is not None
+        await asyncio.wait({one.task}, timeout=5.0)
+        assert one.task.cancelled()
+        assert one.floor.open_seats == set()
+
+
 async def test_a_seat_that_closes_badly_costs_neither_the_other_leases_nor_the_leaving(
     commands: Redis,
 ) -> None:
