@@ -9,7 +9,6 @@ told in STATUS and the watchdog is fed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -36,18 +35,19 @@ class ServiceManager:
         self._every = watchdog_seconds / 3 if watchdog_seconds else STATUS_SECONDS
         self._watched = bool(watchdog_seconds)
         self._told = ""
+        self._owed: list[str] = []
         self._stopping = False
         self._stop = asyncio.Event()
 
     def ready(self) -> None:
         """Everything is up: units that wait for us may start."""
-        self._send("READY=1")
+        self._owe("READY=1")
 
     def stopping(self) -> None:
         """The drain begins; told once."""
         if not self._stopping:
             self._stopping = True
-            self._send("STOPPING=1", "STATUS=draining")
+            self._owe("STOPPING=1", "STATUS=draining")
 
     def stop(self) -> None:
         """End soon; legal at any time, also twice."""
@@ -58,6 +58,7 @@ class ServiceManager:
         started()
         try:
             while not self._stop.is_set():
+                self._owe()
                 self._tell(await self._health())
                 await self._pause()
             self.stopping()
@@ -80,11 +81,21 @@ class ServiceManager:
         except TimeoutError:
             return
 
-    def _send(self, *lines: str) -> None:
-        """One datagram. Never blocks and never fails us: a manager that is away has no say."""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)
-            sender.sendto("\n".join(lines).encode(), self._address)
+    def _owe(self, *lines: str) -> None:
+        """Say these, or say them later: a manager that starts a whole system has its queue full for a moment."""
+        self._owed += lines
+        if self._owed and self._send(*self._owed):
+            self._owed.clear()
+
+    def _send(self, *lines: str) -> bool:
+        """One datagram. Never blocks and never fails us: a manager that is away has no say. False: it has not heard."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                sender.sendto("\n".join(lines).encode(), self._address)
+        except OSError:
+            return False
+        return True
 
 
 def service_manager(

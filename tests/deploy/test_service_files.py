@@ -1,4 +1,4 @@
-"""systemd and supervisord: real processes of ours talk to the real protocol, and the shipped files are what they need."""
+"""systemd and supervisord: real processes of ours talk the real protocol, and the shipped files are what they need."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_systemd_hears_ready_then_the_watchdog_then_stopping(
     heard: list[str] = []
     told = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "600000"}
     with running_cluster("--port", "0", *words, data_dir=tmp_path / "store", env=told) as cluster:
-        assert "READY=1" in said(end, heard), "it says READY before it says so to people"
+        until_sync(lambda: "READY=1" in said(end, heard), within=10, what="it is ready")
         until_sync(lambda: said(end, heard).count("WATCHDOG=1") > 2, within=20, what="the watchdog is fed")
         assert "STOPPING=1" not in heard
         assert cluster.stop(within=30) == 0
@@ -105,13 +105,14 @@ def supervised(tmp_path: Path) -> Path:
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisord is not installed: make deploy-check brings it")
 def test_supervisord_starts_the_example_brings_it_back_and_lets_it_drain(tmp_path: Path) -> None:
+    log = tmp_path / "supervisord.log"
+    log.touch()
     process = subprocess.Popen(
         [str(SUPERVISORD), "-c", str(supervised(tmp_path))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    log = tmp_path / "supervisord.log"
     try:
         until_sync(lambda: "entered RUNNING" in log.read_text(), within=40, what="supervisord counts it as running")
-        out = tmp_path / "out.log"
+        out = tmp_path / "out.log"  # made before the program starts
         until_sync(lambda: '"processes":2' in out.read_text(), within=40, what="both processes can work")
         (first,) = re.findall(r"spawned: 'claimstream' with pid (\d+)", log.read_text())
         os.kill(int(first), signal.SIGKILL)

@@ -118,6 +118,24 @@ async def test_an_abstract_address_is_reached() -> None:
         other.socket.close()
 
 
+async def test_a_manager_whose_queue_is_full_hears_that_we_are_ready_all_the_same(
+    manager: Manager, tmp_path: Path
+) -> None:
+    one = service_manager(Health(), told(tmp_path, WATCHDOG_USEC="30000"))
+    assert one is not None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                others.sendto(b"X=1", str(tmp_path / "notify"))
+    one.ready()
+    task = asyncio.create_task(one.run(lambda: None))
+    await until(lambda: "READY=1" in manager.hears(), what="it is told once there is room")
+    one.stop()
+    await task
+    assert manager.hears().count("READY=1") == 1
+
+
 async def test_a_manager_that_is_gone_disturbs_nobody(tmp_path: Path) -> None:
     one = service_manager(Health(), told(tmp_path))
     assert one is not None
