@@ -27,7 +27,7 @@ from tests.chaos.campaign.clock_shim import Clock, built
 from tests.chaos.campaign.embedded_target import AWAY
 from tests.chaos.campaign.history import History
 from tests.chaos.campaign.load import Book, Client, RawProducer
-from tests.chaos.campaign.plan import plan_of
+from tests.chaos.campaign.plan import SMALL, plan_of
 from tests.chaos.campaign.proxy import Proxy
 from tests.chaos.campaign.scene import Scene
 from tests.chaos.campaign.target import Wanted, opened
@@ -140,6 +140,8 @@ class _Run:
         self.outcome = outcome
         self.workers = Workers(target, folder, history, plan.partitions, plan.processes)
         self.book = Book(chance, history)
+        if plan.seed == SMALL:
+            self.book.pause = 0.06
         self.proxies: list[Proxy] = []
 
     async def run(self) -> None:
