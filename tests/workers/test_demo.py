@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from tests.support.rows import row
 from tests.support.waiting import until_sync
+from workers.demo.report import ODD_ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = 120
@@ -50,6 +52,35 @@ def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def totals(report: dict[str, Any]) -> dict[str, Any]:
     return {name: report[name] for name in TOTALS}
+
+
+ODD = {
+    "POL-521585": ("paid", "70,610.00 USD", "approved by"),
+    "POL-214618": ("paid_partial", "100,000.00 USD", "LIMIT_EXHAUSTED"),
+    "POL-556415": ("paid_partial", "100,000.00 USD", "LIMIT_EXHAUSTED"),
+    "POL-186934": ("paid_partial", "100,000.00 USD", "LIMIT_EXHAUSTED"),
+    "POL-266247": ("denied", "0.00 USD", "BELOW_DEDUCTIBLE"),
+    "POL-794731": ("denied", "0.00 USD", "LOSS_BEFORE_INCEPTION"),
+    "POL-921202": ("paid", "72,430.00 USD", "NEW_POLICY, NO_POLICE_REPORT"),
+    "POL-526039": ("paid", "93,660.00 USD", "coverage review, the policy is in quarantine"),
+}
+"""The odd rows of the set (its README): how each ends, what is approved, and what is said of why."""
+
+
+def test_the_odd_rows_are_those_of_the_readme_of_the_set() -> None:
+    text = (ROOT / "workers" / "samples" / "auto_claims" / "README.md").read_text()
+    named = set(re.findall(r"POL-\d{6}", text.partition("## Rows that are tests")[2]))
+    assert named == set(ODD) == set(ODD_ROWS)
+
+
+def test_the_demonstration_names_what_happened_to_each_odd_row_and_why(undisturbed: dict[str, Any]) -> None:
+    """Some of them are among the few claims of this one: `test_the_odd_rows...` of the portfolio has them all."""
+    rows = {row["policy"]: row for row in undisturbed["odd_rows"]}
+    assert rows
+    for policy, found in rows.items():
+        outcome, net, why = ODD[policy]
+        assert (found["outcome"], found["net"]) == (outcome, net), found
+        assert why in found["why"], found
 
 
 @pytest.fixture(scope="module")

@@ -125,9 +125,10 @@ def _tables(report: DemoReport) -> RenderableType:
         right=("backlog", "pending", "parked"),
     )
     odd = table(
-        ("policy", "what the row holds", "ended", "paid out of it", "codes"),
-        [(row.policy, row.expected, row.outcome or row.state, row.net, " ".join(row.codes)) for row in report.odd_rows],
-        right=("paid out of it",),
+        ("policy", "what the row holds", "ended", "approved", "what happened and why"),
+        [(row.policy, row.holds, row.outcome or row.state, row.net, row.why) for row in report.odd_rows],
+        right=("approved",),
+        whole=("policy",),
     )
     events = table(
         ("event", "count"),

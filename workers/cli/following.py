@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from domain.claim_record import Claim
     from runtime.entry import Entry
     from workers.application import Application
 
@@ -39,11 +40,18 @@ async def follow(app: Application, claim_id: str, told: Callable[[Entry], None],
             told(entry)
             after, deadline = entry.sequence, time.monotonic() + PATIENCE_SECONDS
         claim = await reader.claim(claim_id)
-        if claim is not None and claim.version == after and claim.state.value not in MOVING:
+        if claim is not None and claim.version == after and not _moves_by_itself(claim):
             return True
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _moves_by_itself(claim: Claim) -> bool:
+    """Does the claims processor have the next move? Also when everything that was asked for has come in."""
+    if claim.state.value == "AWAITING_INFORMATION" and claim.request is not None:
+        return not claim.request.outstanding
+    return claim.state.value in MOVING
 
 
 def entry_line(entry: Entry) -> str:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from workers.application import Application
 
 ODD_ROWS: Mapping[str, str] = {
-    "POL-521585": "pays 70,610.00; above an Adjuster II",
-    "POL-214618": "over the limit: 100,000.00, partial",
-    "POL-556415": "over the limit: 100,000.00, partial",
-    "POL-186934": "over the limit: 100,000.00, partial",
-    "POL-921202": "two red flags, no referral: 72,430.00",
-    "POL-266247": "below the deductible; special investigation first",
-    "POL-794731": "loss before inception: clerical denial",
-    "POL-526039": "negative umbrella: policy quarantined, cover in review",
+    "POL-521585": "claimed 71,610, deductible 1,000: more than an Adjuster II may approve",
+    "POL-214618": "claimed 114,920, limit 100,000",
+    "POL-556415": "claimed 108,030, limit 100,000",
+    "POL-186934": "claimed 108,480, limit 100,000",
+    "POL-921202": "policy 22 days old, total loss without a police report",
+    "POL-266247": "claimed 100, deductible 2,000; policy 6 days old, injury with trivial damage",
+    "POL-794731": "bound on 2015-02-22, loss on 2015-02-02",
+    "POL-526039": "umbrella limit of -1,000,000",
 }
 """The rows of the auto set that are tests (its README), by policy number."""
 
@@ -35,10 +35,11 @@ PAGE = 200
 
 
 class OddRow(msgspec.Struct, frozen=True):
-    """What became of one odd row."""
+    """What became of one odd row. `holds`: what is odd about it; `why`: how it came to this end, in words."""
 
     policy: str
-    expected: str
+    holds: str
+    why: str
     claim: str
     state: str
     outcome: str
@@ -111,7 +112,8 @@ def _odd_row(claim: Claim) -> OddRow:
     number, decision = claim.notice.policy_number, claim.decision
     return OddRow(
         policy=number,
-        expected=ODD_ROWS[number],
+        holds=ODD_ROWS[number],
+        why=_why(claim),
         claim=claim.claim_id,
         state=claim.state.value,
         outcome=claim.closed_outcome,
@@ -120,6 +122,31 @@ def _odd_row(claim: Claim) -> OddRow:
         codes=tuple(dict.fromkeys((*claim.coverage.codes, *decision.reason_codes, *claim.red_flags.codes))),
         net=str(Money(claim.approved, claim.currency)),
     )
+
+
+def _why(claim: Claim) -> str:
+    """How the claim came to its end: cover, suspicion, who decided, on what grounds."""
+    decision, flags = claim.decision, claim.red_flags
+    steps: list[str] = []
+    if flags.codes:
+        steps.append(f"red flags {flags.score} ({', '.join(flags.codes)})")
+        referred = claim.siu.status != "none"
+        steps.append(f"special investigation: {claim.siu.status}" if referred else "no referral below 50")
+    if claim.coverage.outcome != "pass":
+        codes = f" ({', '.join(claim.coverage.codes)})" if claim.coverage.codes else ", the policy is in quarantine"
+        steps.append(f"coverage {claim.coverage.outcome}{codes}")
+    steps.append(_decided(claim))
+    if decision.kind != "full" and decision.reason_codes:
+        steps.append(", ".join(decision.reason_codes))
+    return "; ".join(steps)
+
+
+def _decided(claim: Claim) -> str:
+    decision = claim.decision
+    what = {"full": "approved", "partial": "approved in part", "denied": "denied"}.get(decision.kind, "not decided")
+    proposed = f", proposed by {decision.proposer_id}" if decision.proposer_id not in ("", decision.decider_id) else ""
+    by = "the rules, clerical" if decision.decider_id in ("", "clerical") else decision.decider_id
+    return f"{what} by {by}{proposed}"
 
 
 async def tally_of(app: Application, claim_ids: Sequence[str]) -> Tally:

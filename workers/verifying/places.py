@@ -93,9 +93,9 @@ def _named(fields: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
-async def pages(reads: Reads, key: str, size: int = PAGE) -> AsyncIterator[list[RawEntry]]:
-    """Every entry of a stream in order, a page at a time."""
-    start = "-"
+async def pages(reads: Reads, key: str, size: int = PAGE, *, since: str = "-") -> AsyncIterator[list[RawEntry]]:
+    """Every entry of a stream in order, a page at a time; `since`: from this id on."""
+    start = since
     while True:
         rows: list[Any] = await reads.one("XRANGE", key, start, "+", "COUNT", size)
         if rows:

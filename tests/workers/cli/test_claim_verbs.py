@@ -1,0 +1,175 @@
+"""Whatever the rules let people do, a verb of the command line does; what people may not see, no view shows them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from domain.commands import COMMANDS
+from tests.support.lab import running_lab
+from tests.support.source_tree import ROOT
+from workers.cli.people import BANKS, MACHINES, OUTSIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.lab import Lab
+
+OF_MACHINES = {"ValidateClaim", "FireTimer"}
+"""Commands that no person may give: validation is the processor's, timers are the timekeeper's."""
+
+SECRETS = ("siu", "special", "suspect", "fraud", "flag", "reserve", "authority", "odd invoice", "SIU-001", "J-17")
+"""What no view of the claimant's side may hold, whatever the case."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("verbs")) as running:
+        yield running
+
+
+def test_every_command_of_people_has_a_verb() -> None:
+    named: set[str] = set()
+    for path in (ROOT / "workers" / "cli").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        named |= {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "domain.commands"
+            for alias in node.names
+        }
+    assert set(COMMANDS) - named == OF_MACHINES | {"SubmitClaim"}, "submissions go through workers.lab_submission"
+
+
+def test_every_role_that_may_ask_for_something_is_somebodys() -> None:
+    from domain.roles import ROLES
+    from workers.adapters.roster_file import load_roster
+
+    known = {role for roles in load_roster().people.values() for role in roles}
+    assert set().union(*ROLES.values()) <= known | OUTSIDERS | BANKS | MACHINES
+
+
+def ok(lab: Lab, *words: str) -> Any:
+    return lab.ok("claim", *words)
+
+
+def refused(lab: Lab, *words: str) -> str:
+    said = lab.cs("claim", *words)
+    assert said.code == 2, said
+    return said.one_line()
+
+
+@pytest.mark.timeout(90)
+def test_a_claim_goes_through_everything_that_people_do_and_verify_stays_green(lab: Lab) -> None:
+    claim = lab.assigned(amount=3000)
+    ok(lab, "note", claim, "spoke to the garage", "--kind", "contact")
+    ok(lab, "reserve", claim, "--indemnity", "3000", "--expense", "100", "--reason", "an expert comes")
+    ok(lab, "request", claim, "invoice", "--message", "the one of the garage")
+    ok(lab, "document", claim, "invoice", "--wait")
+    lab.until_state(claim, "ASSIGNED")
+    ok(lab, "refer", claim, "--reason", "odd invoice J-17")
+    assert "an SIU file is open" in refused(lab, "investigate", claim, "--finding", "consistent")
+    ok(lab, "conclude", claim, "cleared", "--finding", "J-17 is real", "--as", "siu:SIU-001")
+    ok(lab, "investigate", claim, "--finding", "consistent")
+    ok(lab, "reassign", claim, "--reason", "goes on leave")
+    ok(lab, "override", claim, "tier", "--reason", "a friend of the house")
+    ok(lab, "hold", claim, "H-1", "--reason", "a suit")
+    ok(lab, "release", claim, "H-1", "--reason", "settled")
+    ok(lab, "letter", claim, "status", "--reason", "we are looking at your documents")
+    ok(lab, "reject", claim, "--reason", "INSUFFICIENT_PROOF", "--propose", "--as", "adjuster_i:JUN-001")
+    assert "G11" in refused(lab, "return", claim, "--reason", "no", "--as", "adjuster_i:JUN-001")
+    ok(lab, "return", claim, "--reason", "there is enough", "--as", "senior_adjuster:SEN-001")
+    ok(lab, "reject", claim, "--reason", "INSUFFICIENT_PROOF", "--as", "senior_adjuster:SEN-001", "--wait")
+    assert lab.snapshot(claim)["state"] == "CLOSED"
+    ok(lab, "appeal", claim, "--grounds", "there is an invoice")
+    assert "SEN-001" in refused(lab, "decide-appeal", claim, "overturned", "--as", "senior_adjuster:SEN-001")
+    ok(lab, "decide-appeal", claim, "overturned", "--as", "appeal_reviewer:REV-001")
+    approved = ("approve", claim, "--disallow", "vehicle=250:INSUFFICIENT_PROOF", "--depreciate", "vehicle=50")
+    ok(lab, *approved, "--as", "claims_manager:MGR-001", "--wait")
+    ok(lab, "payment", claim, "--failed", "ACCOUNT_CLOSED", "--final", "--wait")
+    ok(lab, "rescind", claim, "--reason", "the wrong account", "--as", "claims_manager:MGR-002")
+    ok(lab, "approve", claim, "--as", "claims_manager:MGR-001", "--wait")
+    ok(lab, "payment", claim, "--wait")
+    lab.until_state(claim, "CLOSED")
+    ok(
+        lab,
+        "recovery",
+        claim,
+        "subrogation",
+        "demanded",
+        "500",
+        "--from",
+        "the other driver",
+        "--as",
+        "recovery:REC-001",
+    )
+    ok(lab, "reverse", claim, "--reason", "RETURNED", "--as", "claims_manager:MGR-001")
+    assert ok(lab, "payments", claim)["payments"][-1]["status"].startswith("reversed")
+    other = lab.assigned()
+    ok(lab, "withdraw", other, "--reason", "paid by the other driver")
+    ok(lab, "reopen", other, "--reason", "the other driver did not pay", "--as", "supervisor:SUP-001", "--wait")
+    ok(lab, "duplicate", other, "--of", claim, "--reason", "the same accident", "--as", "senior_adjuster:SEN-001")
+    lab.rest()
+    assert lab.cs("verify").code == 0, lab.cs("verify").out
+
+
+def test_no_view_of_the_claimants_side_tells_of_suspicion_reserve_or_authority(lab: Lab) -> None:
+    claim = lab.assigned()
+    customer = lab.snapshot(claim)["customerId"]
+    ok(lab, "reserve", claim, "--indemnity", "2700", "--reason", "odd invoice J-17")
+    ok(lab, "refer", claim, "--reason", "odd invoice J-17")
+    ok(lab, "conclude", claim, "confirmed", "--finding", "J-17 is forged", "--as", "siu:SIU-001")
+    assert "confirmed" in lab.cs("claim", "show", claim).out, "people of the house see it"
+    for verb in ("show", "history", "explain"):
+        for role in ("claimant", "broker"):
+            for form in ((), ("--json",)):
+                said = lab.cs("claim", verb, claim, "--as", f"{role}:{customer}", *form)
+                assert said.code == 0, said
+                found = [word for word in SECRETS if word.lower() in said.out.lower()]
+                assert not found, f"{verb} --as {role} tells {found}: {said.out}"
+    assert "not found" in refused(lab, "show", claim, "--as", "claimant:CUST-SOMEBODY")
+
+
+def test_the_explanation_adds_up_and_the_claimants_copy_names_no_decider(lab: Lab) -> None:
+    claim = lab.assigned(amount=3000)
+    customer = lab.snapshot(claim)["customerId"]
+    ok(lab, "approve", claim, "--disallow", "vehicle=300:INSUFFICIENT_PROOF", "--as", "claims_manager:MGR-001")
+    told = lab.ok("claim", "explain", claim)
+    (line,) = told["items"]
+    off = sum(line[name]["minor"] for name in ("disallowed", "depreciation", "deductible", "overLimit"))
+    assert line["claimed"]["minor"] - off == line["net"]["minor"] == told["approved"]["minor"]
+    assert told["appeal"]["by"] > told["decidedOn"]
+    assert (told["decided"]["by"], told["decided"]["authority"]["role"]) == ("MGR-001", "claims_manager")
+    page = lab.cs("claim", "explain", claim).out
+    assert "- not payable                   -300.00" in page
+    assert "What was sent in does not prove this part of the loss." in page
+    assert f"may appeal until {told['appeal']['by']}" in page
+    copy = lab.cs("claim", "explain", claim, "--as", f"claimant:{customer}")
+    assert "MGR-001" not in copy.out
+    assert copy.out.strip() in page, "the claimant's copy is the same page without the part for the file"
+
+
+@pytest.mark.parametrize(
+    ("who", "sentence"),
+    [
+        ("adjuster_ii:ADJ-999", "has nobody 'ADJ-999'; did you mean ADJ-0"),
+        ("claims_manager:ADJ-001", "ADJ-001 is adjuster_ii in"),
+        ("system:me", "system is a machine's role"),
+        ("siu:ADJ-001", "not siu"),
+    ],
+)
+def test_who_acts_has_to_be_in_the_roster_in_that_role(lab: Lab, who: str, sentence: str) -> None:
+    assert sentence in refused(lab, "note", "CLM-00000000", "x", "--as", who)
+
+
+def test_the_work_lists_show_whose_desk_a_claim_is_on(lab: Lab) -> None:
+    claim = lab.assigned(priority="urgent")
+    adjuster = lab.snapshot(claim)["assignedTo"]
+    assert lab.ok("work")["lists"][adjuster] >= 1
+    rows = lab.ok("work", adjuster)["claims"]
+    assert rows[0]["claim"] == claim, "the urgent one first"
+    assert "no claim is on overflow" in lab.cs("work", "overflow").out
+    clocks = {row["clock"]: row["status"] for row in lab.ok("claim", "clocks", claim)["clocks"]}
+    assert clocks["INTERNAL.decide"] == "running"
