@@ -13,6 +13,7 @@ from domain.snapshot import snapshot_fields
 from runtime.codec import OpenCodec
 from runtime.effects import Effect, HashSet, ListPush, Put, SortedSetAdd
 from runtime.entry import EntryReader
+from runtime.merging import merge
 from workers.claim_log import SNAPSHOT_BODY, EventCodec, timer_member
 from workers.keys import CLAIM_LOG, CUSTOMER_LOG, POLICY_LOG, ClaimKeys
 from workers.verifying.places import read_page
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from domain.claim_record import Claim
     from runtime.entry import RawEntry
     from runtime.store.keys import Keyspace
+    from workers.backup.lists import Lists
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -31,8 +33,10 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 class Fold:
     """Follows the entries of one partition; in the end says what has to stand beside them."""
 
-    def __init__(self, keys: Keyspace, partition: int) -> None:
-        """Of a log whose entries append wrote; of the others there is nothing to fold."""
+    def __init__(self, keys: Keyspace, partition: int, lists: Lists | None = None) -> None:
+        """Of a log whose entries append wrote; of the others there is nothing to fold. `lists`: of the processor."""
+        self._lists = lists
+        self._listed: list[Effect] = []
         self._keys = keys
         self._partition = partition
         codec = EventCodec(tuple(EVENTS), decode_body) if keys.spec.name == CLAIM_LOG else OpenCodec()
@@ -54,9 +58,11 @@ class Fold:
             if fact is None or fact.sequence != len(self._ids.get(fact.claim_id, ())) + 1:
                 continue
             try:
-                self._claims[fact.claim_id] = evolve(self._claims.get(fact.claim_id), fact)
+                self._claims[fact.claim_id] = claim = evolve(self._claims.get(fact.claim_id), fact)
             except (ImpossibleFact, ValueError):
                 continue
+            if self._lists is not None:
+                self._listed += self._lists.follow(fact, entry.id, claim)
             self._ids.setdefault(fact.claim_id, []).append(entry.id)
 
     def _follow_records(self, rows: Sequence[RawEntry]) -> None:
@@ -71,6 +77,11 @@ class Fold:
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
                 continue
             self._ids.setdefault(entry.entity, []).append(entry.id)
+
+    def listed(self) -> list[Effect]:
+        """What the entries since the last asking have changed on the lists of the processor."""
+        listed, self._listed = self._listed, []
+        return list(merge(listed))
 
     def effects(self) -> list[Effect]:
         """Everything, entity by entity."""

@@ -1,7 +1,8 @@
 """What is kept of a group as it is, because no log says it: what was sent, what was paid, dead letters, operations.
 
-Groups that lead outside keep their place and their records: to build them anew would send and pay a second time. All
-other groups begin at the first entry again.
+Groups that lead outside keep their place and their records: to build them anew would send and pay a second time. The
+claims processor keeps its place as well, and its lists are computed (`workers.backup.lists`). All other groups begin at
+the first entry again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from runtime.store.keys import Keyspace
     from runtime.store.reads import Command
 
+PROCESSOR = "processors"
+"""The group of the claims processor."""
+
 OUTWARD: frozenset[tuple[str, str]] = frozenset(
     {
+        (CLAIM_LOG, PROCESSOR),
         (CLAIM_LOG, "notifications"),
         (CLAIM_LOG, "payments"),
         (CLAIM_LOG, "archivists"),

@@ -16,6 +16,7 @@ import msgspec
 from runtime.entry import in_order
 from runtime.store.functions import load_library
 from runtime.store.keys import Keyspace
+from runtime.store.reads import Reads
 from runtime.store.restoring import NotEmpty, Restorer, Stand
 from workers.backup.files import (
     CUT,
@@ -29,7 +30,8 @@ from workers.backup.files import (
     read_rows,
 )
 from workers.backup.folding import Fold
-from workers.backup.kept import OUTWARD, effects_of, entries_of
+from workers.backup.kept import OUTWARD, PROCESSOR, effects_of, entries_of
+from workers.backup.lists import Lists
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, REQUEST_LOG, ClaimKeys
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Restore:
         keys = self._keyspace(name, manifest)
         claims = self._keyspace(CLAIM_LOG, manifest)
         restorer = Restorer(self._client, keys, partition, self._token)
-        fold = Fold(keys, partition)
+        fold = Fold(keys, partition, self._lists(keys, partition, part))
         counts = _Counter(part)
         await restorer.effects(())  # an empty log is restored as well
         for rows in read_rows(self._folder / log_file(name, partition)):
@@ -110,6 +112,8 @@ class Restore:
             if left:
                 await restorer.entries(keys.log(partition), left)
                 fold.follow(left)
+                if listed := fold.listed():
+                    await restorer.effects(listed)
                 counts.follow(left, self._first_undone)
             self._written += len(left)
             self._told(self._written + self._left_out, total)
@@ -132,6 +136,12 @@ class Restore:
         incarnation = uuid4().hex if cut_short else part.incarnation
         note = f"backup of {manifest.made}" + (f", up to {self._until} ms" if cut_short else "")
         await restorer.finish(incarnation, groups, who=self._who, note=f"{note}; the log was {part.incarnation}")
+
+    def _lists(self, keys: Keyspace, partition: int, part: PartitionCut) -> Lists | None:
+        standing = part.groups.get(PROCESSOR)
+        if keys.spec.name != CLAIM_LOG or standing is None:
+            return None
+        return Lists(Reads(self._client), keys, partition, standing.position)
 
     def _keyspace(self, name: str, manifest: Manifest) -> Keyspace:
         record = manifest.logs[name]
