@@ -127,6 +127,29 @@ class ClaimLog:
         )
         return unit, after
 
+    def put_back(
+        self,
+        before: Claim | None,
+        facts: Sequence[Fact],
+        events: tuple[tuple[bytes, ...], ...],
+        command_id: str,
+        effects: Sequence[Effect] = (),
+    ) -> Append:
+        """The append of facts that were in the log before, as they were: sealed bodies stay as they are.
+
+        `effects`: what was settled together with them.
+        """
+        after = _known(fold(facts, before))
+        return Append(
+            log=CLAIM_LOG,
+            entity=after.claim_id,
+            expected_version=facts[0].sequence - 1,
+            events=events,
+            snapshot={**snapshot_fields(after), SNAPSHOT_BODY: encode_claim(after).decode()},
+            effects=(*self._timer_changes(before, after), *effects),
+            command_id=command_id,
+        )
+
     def _sealed_body(self, claim_id: str, new: NewFact, identity: str) -> Body:
         """The body with its personal fields sealed under its own event id; the same object when it has none."""
         if not sealed_paths(new.type):

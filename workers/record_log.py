@@ -13,15 +13,17 @@ import msgspec
 from domain.customer import CUSTOMER_EVENTS, Customer, evolve_customer
 from domain.events import SCHEMA_VERSION
 from domain.identity import event_id
+from domain.policy import Policy
 from domain.policy_events import POLICY_EVENTS, evolve_policy
 from runtime.effects import Append, Put
 from workers.claim_log import SNAPSHOT_BODY, wire_time
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from domain.policy import Policy
+    from runtime.entry import Entry
 
 SNAPSHOT_PAYEE = "payee"
 """The field of a customer's snapshot that says where money goes: deciding on a payment reads nothing else of them."""
@@ -47,6 +49,24 @@ def customer_append(customer: Customer | None, version: int, event: Any, at: dat
     return _append(CUSTOMER_LOG, "customerId", after.customer_id, version, kind, event, after, at, by)
 
 
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(body) for name, body in (POLICY_EVENTS | CUSTOMER_EVENTS).items()
+}
+_POLICY = msgspec.json.Decoder(Policy)
+_CUSTOMER = msgspec.json.Decoder(Customer)
+
+
+def put_back_record(
+    log: str, unit: Sequence[Entry], body: bytes | None, events: tuple[tuple[bytes, ...], ...], command_id: str
+) -> Append:
+    """The append of events that were in the log before, as they were. `body`: of the record's snapshot, if any."""
+    record: Any = (_POLICY if log == POLICY_LOG else _CUSTOMER).decode(body) if body else None
+    evolve: Any = evolve_policy if log == POLICY_LOG else evolve_customer
+    for entry in unit:
+        record = evolve(record, _DECODERS[entry.type].decode(entry.data))
+    return _recorded(log, unit[0].entity, unit[0].sequence - 1, events, record, command_id)
+
+
 def _append(
     log: str, field: str, entity: str, version: int, kind: str, event: Any, after: Any, at: datetime, by: str
 ) -> Append:
@@ -56,6 +76,13 @@ def _append(
         "data", _encode(event).decode(), "version", SCHEMA_VERSION, "sequence", str(version + 1),
         "correlationId", identity, "causationId", identity, "actor", by, "traceparent", "",
     )  # fmt: skip
+    return _recorded(log, entity, version, (fields,), after, identity)
+
+
+def _recorded(
+    log: str, entity: str, version: int, events: tuple[tuple[Any, ...], ...], after: Any, command_id: str
+) -> Append:
+    """The append of events of a record whose version was `version`, and which is `after` then."""
     body = _encode(after).decode()
     kept = {SNAPSHOT_BODY: body}
     if isinstance(after, Customer):
@@ -65,8 +92,8 @@ def _append(
         log=log,
         entity=entity,
         expected_version=version,
-        events=(fields,),
+        events=events,
         snapshot=kept,
         effects=(Put(view, body, VIEW_TTL_MS),),
-        command_id=identity,
+        command_id=command_id,
     )

@@ -148,7 +148,7 @@ class Replay:
             position=self._rebuild.position,
             differences=count,
             first=first,
-            swapped=swapped and not dry_run,
+            swapped=not dry_run,
         )
 
     async def _compared(self) -> tuple[tuple[int, list[str]] | None, list[str]]:

@@ -9,6 +9,7 @@ import pytest
 
 from domain.claim import fold
 from runtime.archive import reader as archive_reader
+from runtime.archive.frames import FrameHead, entries_of
 from runtime.store.reads import Reads
 from tests.support.rows import row
 from tests.support.small_cluster import small_application, small_cluster
@@ -108,9 +109,9 @@ async def test_history_cost_flat_in_the_length_of_the_log(
 ) -> None:
     """The same commands for one claim's history, however long the log is; a frame of the archive for each at most."""
     decoded: list[int] = []
-    original = archive_reader.entries_of
+    original = entries_of
 
-    def counted(data: bytes, frame: archive_reader.FrameHead) -> object:
+    def counted(data: bytes, frame: FrameHead) -> object:
         decoded.append(frame.first)
         return original(data, frame)
 

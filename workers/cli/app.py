@@ -14,6 +14,7 @@ import typer
 
 from workers.cli import (
     adjusters_command,
+    archive_commands,
     backup_command,
     bank_command,
     claim,
@@ -71,6 +72,7 @@ _GROUPS = (
     parked_commands.add_to,
     replay_command.add_to,
     trim_command.add_to,
+    archive_commands.add_to,
     halt_commands.add_to,
     doctor_command.add_to,
     connection_commands.add_to,

@@ -133,6 +133,11 @@ def _halts(seen: ClusterView) -> list[Finding]:
 
 
 def _repair(seat: SeatView) -> str:
+    if "ROLLED BACK" in seat.why and ": the archive" in seat.why:
+        return (
+            "put the right store back and `claimstream resume`; or go on with what is left: `claimstream archive accept"
+            " --reason ...` puts the lost entries aside, and `claimstream archive restore DIRECTORY` puts them back"
+        )
     log = "" if seat.log == CLAIM_LOG else f" --log {seat.log}"
     return f"repair the cause, then `claimstream resume {seat.partition}{log} --reason ...`"
 
