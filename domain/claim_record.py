@@ -129,8 +129,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
     @property
     def net_incurred(self) -> int:
-        """Incurred - recovered."""
-        return self.incurred - self.recovery.received
+        """Incurred - recovered; what went back to the insured for the deductible is nothing that was won."""
+        return self.incurred - (self.recovery.received - self.recovery.deductible_back)
 
     @property
     def proof_of_loss(self) -> bool:

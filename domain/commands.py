@@ -56,6 +56,7 @@ class SubmitClaim(Command, frozen=True, kw_only=True):
     fatality: bool = False
     litigation: bool = False
     loss_event: str = ""
+    cause: str = ""
     asset_key: str = ""
     phone_key: str = ""
     account_key: str = ""

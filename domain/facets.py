@@ -141,12 +141,15 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Money from others: none, potential, demanded, received, closed; what was demanded and what came."""
+    """Money from others: none, potential, demanded, received, closed; what was demanded, what came, and what of that
+    went back to the insured for the deductible.
+    """
 
     status: str = "none"
     kind: str = ""
     demanded: int = 0
     received: int = 0
+    deductible_back: int = 0
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

@@ -124,6 +124,7 @@ def _recovery_recorded(claim: Claim, body: paying.RecoveryRecorded, at: datetime
             kind=body.kind,
             demanded=before.demanded + (amount if body.stage == "demanded" else 0),
             received=before.received + (amount if body.stage == "received" else 0),
+            deductible_back=before.deductible_back + (body.deductible_share.minor if body.deductible_share else 0),
         )
     }
 

@@ -73,7 +73,7 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.submitted": _body(
         "source sourceRef channel reporterRole policyNumber line peril jurisdiction lossDate reportedAt"
         " insuredId injuredCount vehicles severity policeReport propertyDamage faultPercent minors fatality"
-        " litigation lossEvent restrictedGroup items[].itemId items[].coverage items[].claimed claimed"
+        " litigation lossEvent cause restrictedGroup items[].itemId items[].coverage items[].claimed claimed"
         " amount",
         "description lossLocation",
         Field("assetKey", Treatment.KEYED, index=Index.ASSET),

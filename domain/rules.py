@@ -5,7 +5,7 @@ Weights, tiers and authority limits are tables of their own modules; here is wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -35,7 +35,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     `inactive_days` count from the request to the claimant; `retry_seconds[n]` is the wait before attempt n
     + 2 of a payment; `late_interest` is simple interest in basis points a year by jurisdiction;
     `clerical_appeal_text` and `partial_appeal_text` name the texts about appeal rights in letters that a
-    machine writes.
+    machine writes; `deductible_back` says whether of money from others the deductible comes back first, or pro rata.
     """
 
     version: str = RULE_VERSION
@@ -51,6 +51,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     expense_reserve: dict[str, int] = {}
     clerical_appeal_text: str = "appeal.clerical.1"
     partial_appeal_text: str = "appeal.partial.1"
+    deductible_back: Literal["first", "pro_rata"] = "first"
     regulators: dict[str, str] = {}
 
     def checklist(self, notice: ClaimSubmitted) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ class Submission(
     fatality: bool = False
     litigation: bool = False
     loss_event: Word = ""
+    cause: Literal["", "product", "contractor"] = ""
     asset_key: Word = ""
     phone: Word = ""
     bank_account: Word = ""
@@ -222,6 +223,7 @@ def submit_command(submission: Submission, claim_id: str, *, description: str, l
         fatality=submission.fatality,
         litigation=submission.litigation,
         loss_event=submission.loss_event,
+        cause=submission.cause,
         asset_key=submission.asset_key,
         phone_key=submission.phone,
         account_key=submission.bank_account,

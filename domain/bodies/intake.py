@@ -15,7 +15,7 @@ from domain.red_flags import PoliceReport, RedFlag
 
 class ClaimSubmitted(Body, frozen=True, kw_only=True):
     """A loss was reported. `severity` is trivial, minor, major or total; `police_report` yes, no or
-    unknown (which is not no).
+    unknown (which is not no); `cause` product or contractor, when somebody else's thing or work caused the loss.
 
     `asset_key`, `phone_key` and `account_key` (where the reporter wants to be called, and to be paid) can be compared
     and not be read. `amount` is the claimed total in major units, derived for lab readers (a JSON number), never read
@@ -45,6 +45,7 @@ class ClaimSubmitted(Body, frozen=True, kw_only=True):
     fatality: bool = False
     litigation: bool = False
     loss_event: str = ""
+    cause: str = ""
     asset_key: str = ""
     phone_key: str = ""
     account_key: str = ""

@@ -59,6 +59,7 @@ def submitted(command: commands.SubmitClaim, context: Context) -> ClaimSubmitted
         fatality=command.fatality,
         litigation=command.litigation,
         loss_event=command.loss_event,
+        cause=command.cause,
         asset_key=command.asset_key,
         phone_key=command.phone_key,
         account_key=command.account_key,

@@ -224,9 +224,13 @@ def reversed_(claim: Claim, command: commands.ReversePayment, context: Context) 
 
 
 def recovery_potential(claim: Claim) -> RecoveryPotential | None:
-    """A second vehicle and no fault of ours alone: somebody else may owe this back."""
+    """A second vehicle and no fault of ours alone, a product or a contractor: somebody else may owe this back."""
     notice = claim.notice
-    if claim.recovery.status != "none" or notice.vehicles < 2 or notice.fault_percent == 100:
+    if claim.recovery.status != "none":
+        return None
+    if notice.cause:
+        return RecoveryPotential(kind="subrogation", basis=f"a {notice.cause} caused the loss")
+    if notice.vehicles < 2 or notice.fault_percent == 100:
         return None
     return RecoveryPotential(kind="subrogation", basis="a third party is involved")
 
@@ -235,4 +239,20 @@ def recovery_recorded(claim: Claim, command: commands.RecordRecovery, context: C
     """`RecordRecovery`; never reopens."""
     if command.amount.currency != claim.currency or command.amount.minor < 0:
         return Problem("INVALID", f"amount {command.amount}: not below zero and in {claim.currency}")
-    return RecoveryRecorded(kind=command.kind, stage=command.stage, amount=command.amount, source=command.source)
+    share = _deductible_share(claim, command.amount.minor, context) if command.stage == "received" else 0
+    return RecoveryRecorded(
+        kind=command.kind,
+        stage=command.stage,
+        amount=command.amount,
+        source=command.source,
+        deductible_share=claim.money(share) if share else None,
+    )
+
+
+def _deductible_share(claim: Claim, received: int, context: Context) -> int:
+    """What of the money goes back to the insured for the deductible: before all else, or as it stood to the loss."""
+    borne = sum(line.deductible.minor for line in claim.decision.items)
+    left = max(borne - claim.recovery.deductible_back, 0)
+    if context.rules.deductible_back == "first" or not borne:
+        return min(received, left)
+    return min(half_up(received * borne, borne + claim.paid), left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from domain.context import History
 from domain.duplicates import LossTrace
 from domain.events import Fact
 from domain.money import Money
+from domain.rules import Rules
 from domain.transitions import State
 from tests.support.claims import (
     ADJUSTER_II,
@@ -170,7 +172,7 @@ def test_a_second_vehicle_makes_a_recovery_possible_and_no_recovery_reopens_the_
     )
     assert story.state() is State.CLOSED
     claim = story.now_claim
-    assert (claim.recovery.status, claim.incurred, claim.net_incurred) == ("received", 1_900_000, 700_000)
+    assert (claim.recovery.status, claim.incurred, claim.net_incurred) == ("received", 1_900_000, 800_000)
 
 
 def test_a_payment_that_comes_back_after_closing_is_owed_and_reserved_again_and_waits_for_a_person() -> None:
@@ -287,3 +289,39 @@ def test_a_confirmation_is_marked_late_when_the_clock_had_run_out() -> None:
     pay(story)
     completed = next(fact.body for fact in story.facts if fact.type == "claim.payment.completed")
     assert isinstance(completed, paying.PaymentCompleted) and completed.late
+
+
+def recovered(amount: int, **world: Any) -> Story:
+    """Paid 19,000 after a deductible of 1,000; somebody else pays back so much."""
+    story = closed_and_paid(**world)
+    return story.do(c.RecordRecovery(kind="subrogation", stage="received", amount=usd(amount)), RECOVERY)
+
+
+def closed_and_paid(**world: Any) -> Story:
+    story = Story(**world).submit(vehicles=2).do(c.ApproveClaim(), SENIOR)
+    pending = story.now_claim.pending
+    assert pending is not None
+    paid = c.ConfirmPayment(payment_id=pending.id, amount=Money(pending.amount, "USD"), provider_ref="B")
+    return story.do(paid, BANK)
+
+
+def test_of_money_from_others_the_deductible_comes_back_first() -> None:
+    story = recovered(600)
+    story.do(c.RecordRecovery(kind="subrogation", stage="received", amount=usd(10_000)), RECOVERY)
+    claim = story.now_claim
+    assert (claim.recovery.received, claim.recovery.deductible_back) == (1_060_000, 100_000)
+    assert claim.net_incurred == 1_900_000 - 960_000
+
+
+def test_or_it_comes_back_pro_rata_when_the_company_says_so() -> None:
+    story = recovered(10_000, rules=Rules(deductible_back="pro_rata"))
+    assert story.now_claim.recovery.deductible_back == 50_000, "1,000 of 20,000 is a twentieth"
+    story.do(c.RecordRecovery(kind="subrogation", stage="received", amount=usd(10_000)), RECOVERY)
+    assert story.now_claim.recovery.deductible_back == 100_000
+
+
+@pytest.mark.parametrize("cause", ["product", "contractor"])
+def test_a_product_or_a_contractor_as_the_cause_makes_a_recovery_possible(cause: str) -> None:
+    story = Story().submit(cause=cause).do(c.ApproveClaim(), SENIOR)
+    assert story.now_claim.recovery.status == "potential"
+    assert Story().submit().do(c.ApproveClaim(), SENIOR).now_claim.recovery.status == "none"
