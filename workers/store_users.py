@@ -302,7 +302,9 @@ def _retiring(logs: Logs) -> list[Grant]:
     return found
 
 
-_STAGED = "type exists hset hdel hmget hget hgetall hincrby sadd srem zadd zincrby zrem rpush lrem set get del pexpire "
+_STAGED = (
+    "type exists pttl hset hdel hmget hget hgetall hincrby sadd srem zadd zincrby zrem rpush lrem set get del pexpire "
+)
 _STAGED += "xadd rename"
 
 
@@ -312,8 +314,8 @@ def _rebuilding(logs: Logs) -> list[Grant]:
     lists = (own.workload("*"), own.queue("*"), own.adjuster_load, own.adjuster_last)
     found = [
         grant(_STAGED, "rebuild:*"),
-        *(Grant(("rename", "del", "exists"), one.keys) for one in _analytics(logs)),
-        Grant(("rename", "del", "exists"), (own.chain, own.checkpoints, *lists)),
+        *(Grant(("rename", "del", "exists", "pttl", "type"), one.keys) for one in _analytics(logs)),
+        Grant(("rename", "del", "exists", "pttl", "type"), (own.chain, own.checkpoints, *lists)),
     ]
     for keys in logs.by_name().values():
         found += [

@@ -136,7 +136,7 @@ async def test_no_actor_may_administer_destroy_or_run_programs(actor: str, secur
 
 @row("S80")
 async def test_only_those_who_append_may_write_the_log_of_claims(secured: Secured) -> None:
-    appenders = {name for name, kind in ACTORS.items() if kind.appends} | {"gateway", "operator"}
+    appenders = {name for name, kind in ACTORS.items() if kind.appends} | {"gateway", "operator", "restore"}
     for user in TABLE:
         may = await dry_run(secured.admin, user, "XADD", "claims:events", "*", "a", "b")
         assert may == (user in appenders), user
