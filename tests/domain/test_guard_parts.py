@@ -11,19 +11,25 @@ from msgspec.structs import replace
 from domain import commands as c
 from domain import portrait
 from domain.bodies.base import SYSTEM, Actor
+from domain.bodies.deciding import AppealFiled, ClaimApproved, DecisionRescinded
+from domain.bodies.ending import ClaimClosed, ClaimReopened
+from domain.bodies.paying import PaymentInitiated
 from domain.coverage import ClaimedItem
 from domain.decisions.approving import approved
-from domain.facets import Coverage, DocumentItem, RedFlags
+from domain.facets import Appeal, Coverage, DocumentItem, InformationRequest, Payment, RedFlags, Reserve
 from domain.guards import GUARDS
 from domain.money import Money
 from domain.rules import Rules
 from domain.situation import Situation
-from tests.support.claims import CLAIMANT, Story, notice, policy, usd
+from domain.transitions import State
+from tests.support.claims import BANK, CLAIMANT, MANAGER, NOW, PAYEE, SENIOR, Story, notice, policy, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from domain.bodies.base import Body
     from domain.claim_record import Claim
+    from domain.context import Payee
 
 TWO = (ClaimedItem("a", "vehicle", usd(10)), ClaimedItem("b", "vehicle", usd(5)))
 
@@ -120,3 +126,130 @@ def test_nobody_who_is_not_on_the_roster_gets_a_claim() -> None:
     story = Story().submit()
     refused = story.refused(c.ReassignClaim(reason="r", adjuster_id="ADJ-GHOST"), Actor(id="SUP", role="supervisor"))
     assert refused.guard == "G07" and "not on the roster" in refused.message
+
+
+def judged(guard: str, story: Story, body: Body, **world: Any) -> str:
+    """What a guard says of a fact that is made by hand: the rules themselves would not make it."""
+    context = replace(story.world, **({"actor": SENIOR} | world))
+    said = GUARDS[guard](Situation(story.now_claim, None, context, body))
+    assert said is not None, "the guard lets it pass"
+    return said
+
+
+def approval(story: Story, **changes: Any) -> ClaimApproved:
+    found = portrait.adjudicated(story.now_claim, story.world)
+    assert found is not None
+    return replace(approved(story.now_claim, found, replace(story.world, actor=SENIOR)), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"approved_net": Money(100, "EUR")}, "the claim is in USD, the approval in EUR"),
+        ({"approved_net": usd(100)}, "the items do not add up"),
+        ({"approved_net": usd(0), "items": ()}, "nothing is payable"),
+    ],
+)
+def test_an_approval_that_does_not_agree_with_itself_is_refused(changes: dict[str, Any], says: str) -> None:
+    story = Story().submit()
+    assert says in judged("G12", story, approval(story, **changes))
+
+
+def test_an_approval_without_terms_or_below_what_was_paid_is_refused() -> None:
+    story = Story().submit()
+    body = approval(story)
+    assert "no terms" in judged("G12", story, body, policy=policy(end=NOW.date().replace(year=2021)))
+    story.claim = replace(story.now_claim, paid=body.approved_net.minor + 1)
+    assert "below what has been paid already" in judged("G12", story, body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"payment_id": "PAY-CLM-TEST0001-1"}, "exists already"),
+        ({"amount": Money(100, "EUR")}, "the approval is in USD, the payment in EUR"),
+        ({"amount": usd(0)}, "nothing is owed"),
+        ({"amount": usd(90_000)}, "more than is owed"),
+        ({"kind": "interest"}, "more than is owed"),
+        ({"kind": "expense"}, "more than is owed"),
+    ],
+)
+def test_a_payment_that_is_not_owed_as_it_is_asked_for_is_refused(changes: dict[str, Any], says: str) -> None:
+    story = Story().submit().do(c.ApproveClaim(), SENIOR)
+    known = PaymentInitiated(
+        payment_id="PAY-NEW",
+        kind="indemnity",
+        amount=usd(19_000),
+        payee_id="CUST-1",
+        method="transfer",
+        attempt=1,
+        payer_id="processor",
+    )
+    assert says in judged("G15", story, replace(known, **changes))
+
+
+def test_nobody_without_authority_changes_a_reserve_or_rescinds() -> None:
+    story = Story(payee=None).submit().do(c.ApproveClaim(), SENIOR)
+    body = DecisionRescinded(reason="r", rescinded_by="x", approved_net=usd(19_000))
+    stranger = Actor(id="R", role="recovery")
+    assert "no authority over indemnity" in judged("G10", story, body, actor=stranger)
+
+
+def test_no_payment_that_failed_is_no_payment_to_try_again() -> None:
+    story = Story().submit()
+    body = approval(story)
+    assert judged("G20", story, body) == "no payment has failed"
+
+
+@pytest.mark.parametrize(
+    ("payee", "says"),
+    [
+        (None, "the payee is not known"),
+        (replace(PAYEE, verified=False), "is not verified"),
+        (replace(PAYEE, sanctions_clear=False), "sanctions screen"),
+        (replace(PAYEE, bank_changed_at=NOW), "without a call-back"),
+    ],
+)
+def test_a_payee_who_is_not_known_checked_or_settled_gets_nothing(payee: Payee | None, says: str) -> None:
+    story = Story(payee=None).submit().do(c.ApproveClaim(), SENIOR).set(payee=payee)
+    refused = story.refused(c.InitiatePayment(), BANK)
+    assert refused.guard == "G16" and says in refused.message
+
+
+def test_what_is_open_on_a_claim_keeps_it_from_closing() -> None:
+    deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
+    story = Story().submit().only(deny, SENIOR)
+    claim, body = story.now_claim, ClaimClosed(outcome="denied")
+    asked = InformationRequest(
+        items=("x",), outstanding=("x",), owed_by="claimant", resume_state="ASSIGNED", requested_at=NOW
+    )
+    pending = Payment(id="PAY-1", kind="indemnity", amount=1, status="pending")
+    for changes, says in (
+        ({"request": asked}, "work is still open"),
+        ({"payments": (pending,)}, "payment PAY-1 is pending"),
+        ({"state": State.PAID, "approved": 5}, "is still owed"),
+        ({"reserve": Reserve(indemnity=5)}, "is outstanding"),
+        ({"appeal": Appeal(status="filed", filed_at=NOW), "reserve": Reserve()}, "an appeal is open"),
+    ):
+        story.claim = replace(replace(claim, reserve=Reserve()), **changes)
+        assert says in judged("G18", story, body)
+
+
+def test_who_appeals_what_and_who_reopens_what() -> None:
+    deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
+    story = Story().submit().do(deny, SENIOR)
+    filed = AppealFiled(filed_by="CUST-1", filed_by_role="claimant")
+    assert "only the claimant or a representative" in judged("G14", story, filed)
+    closed = story.now_claim
+    for changes, says in (
+        ({"state": State.PAID}, "paid in full has nothing to appeal"),
+        ({"closed_outcome": "withdrawn"}, "closed as withdrawn cannot be appealed"),
+        ({"decision": replace(closed.decision, decided_at=None)}, "nothing was decided"),
+    ):
+        story.claim = replace(closed, **changes)
+        assert says in judged("G14", story, filed, actor=CLAIMANT)
+    story.claim = closed
+    reopened = ClaimReopened(reason_code="NEW", reason="r", count=1)
+    assert "no authority to reopen" in judged("G19", story, reopened)
+    story.claim = replace(closed, destroyed_keys=("CUST-1",))
+    assert "was erased" in judged("G19", story, reopened, actor=MANAGER)
