@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tests.chaos.campaign import mutants
+from tests.chaos.campaign.plan import HARD
 from tests.chaos.campaign.running import Order, run_all
 from tests.chaos.campaign.summary import as_json, exit_code, lines, summary, write_report
 from tests.chaos.campaign.target import Wanted
@@ -42,7 +44,7 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.campaign", description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=seeds_of, default="20", help="200 (0 to 199), 7-9, or 3,5,8 [20]")
+    parser.add_argument("--seeds", type=seeds_of, default=None, help="200 (0 to 199), 7-9, or 3,5,8 [20]")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no seed after so many [no limit]")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time [2]")
     parser.add_argument("--target", choices=sorted(TARGETS), default="embedded")
@@ -51,8 +53,8 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     parser.add_argument("--report", action="store_true", help=f"write a dated report to {REPORTS.name}/")
     found = parser.parse_args(words)
-    if isinstance(found.seeds, str):
-        found.seeds = seeds_of(found.seeds)
+    if found.seeds is None:
+        found.seeds = tuple(range(HARD, HARD + 6)) if found.mutant else seeds_of("20")
     if found.mutant and found.mutant not in mutants.names():
         parser.error(f"there is no mutant {found.mutant!r}: see --mutants")
     return found
@@ -61,6 +63,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 def main(words: Sequence[str]) -> int:
     """Run what the command line says."""
     given = _options(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: every seed is ended before we go
     if given.mutants:
         sys.stdout.write("\n".join(mutants.names()) + "\n")
         return 0

@@ -6,9 +6,12 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from domain.notices import intents
 from tests.chaos.campaign.check_views import fact_of
 from tests.chaos.campaign.evidence import CLAIMS, OUTBOX, REQUESTS
+from tests.chaos.campaign.load import CANARY
 from tests.chaos.campaign.verdict import Violation
 from workers.outbox import intent_id
 
@@ -122,3 +125,15 @@ def calls_are_those_of_the_intents(seen: Evidence) -> Iterator[Violation]:
                 yield Violation("I11", f"intent {entry.event} counts as delivered, and the provider never had it")
         for key in outcomes.keys() - known.keys():
             yield Violation("I11", f"an outcome of {key} is kept, and there is no such intent")
+
+
+def nothing_personal_in_clear(seen: Evidence) -> Iterator[Violation]:
+    """I16, for the store and the provider: the text that every note holds is nowhere to be read."""
+    for kind in seen.dump.__struct_fields__:
+        values = getattr(seen.dump, kind)
+        for name in values if isinstance(values, dict) else ():
+            if CANARY.encode() in msgspec.json.encode(values[name]):
+                yield Violation("I16", f"{name} holds what was written in a note, in clear")
+    for line in seen.sent:
+        if CANARY in json.dumps(line):
+            yield Violation("I16", f"message {line['key']} holds what was written in a note, in clear")

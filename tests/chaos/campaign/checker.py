@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     check_outside.requests_have_their_outcome,
     check_outside.intents_are_those_of_the_facts,
     check_outside.calls_are_those_of_the_intents,
+    check_outside.nothing_personal_in_clear,
     check_run.drained_in_time,
     check_run.damage_halts,
     check_run.resources_are_back,
@@ -45,9 +46,6 @@ CHECKS: tuple[Check, ...] = (
     check_run.clients_met_no_bug,
 )
 """In this order: the first violation of the first check is the counterexample that is shown."""
-
-OF_A_RUN_AT_REST = frozenset(CHECKS[5:8]) | {check_outside.calls_are_those_of_the_intents}
-"""Not asked of what never came to rest: I14 says that already, and each of these would say it again."""
 
 MOST = 20
 """Violations of one check that are kept."""
@@ -120,6 +118,8 @@ def _describe(verdict: Verdict, seen: Evidence) -> None:
             verdict.skipped[row.data["name"]] = row.data["detail"]
     for row in of_kind(seen.rows, "measure"):
         verdict.measures.setdefault(row.data["name"], []).append(float(row.data["value"]))
+    for row in of_kind(seen.rows, "unmeasured"):
+        verdict.skipped[f"measure {row.data['name']}"] = f"the machine was busy: {row.data['late']} s late"
     verdict.met = dict(seen.answers)
     verdict.met["kills"] = sum(row.data["event"] == "killed" for row in of_kind(seen.rows, "process"))
 

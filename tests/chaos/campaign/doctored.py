@@ -14,6 +14,7 @@ import msgspec
 from tests.chaos.campaign.dump import Dump
 from tests.chaos.campaign.evidence import CLAIMS, OUTBOX, Evidence
 from tests.chaos.campaign.history import Row
+from tests.chaos.campaign.load import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -290,6 +291,11 @@ def refused_without_reason(left: Left) -> None:
     left.add("told", op=operation.data["op"], outcome="refused", detail="INVALID: somebody's bug")
 
 
+def in_clear(left: Left) -> None:
+    """I16."""
+    left.sent[0]["params"] = {"note": f"{CANARY} 7"}
+
+
 def descriptors_leak(left: Left) -> None:
     """I18."""
     left.add("base", name="fds", value=40)
@@ -309,8 +315,8 @@ SPOILED: tuple[tuple[str, Callable[[Left], None]], ...] = (
     ("I7", a_cent_more), ("I7", counted_once_more), ("I8", intent_missing), ("I8", intent_twice),
     ("I8", rubbish_forgotten), ("I9", pending), ("I9", not_at_the_end), ("I9", innocent_parked),
     ("I10", settles_overlap), ("I11", sent_for_no_reason), ("I11", never_sent), ("I11", sent_twice),
-    ("I14", not_drained), ("I15", damaged_and_silent), ("I15", refused_without_reason), ("I18", descriptors_leak),
-    ("floor", too_slow),
+    ("I14", not_drained), ("I15", damaged_and_silent), ("I15", refused_without_reason), ("I16", in_clear),
+    ("I18", descriptors_leak), ("floor", too_slow),
 )  # fmt: skip
 """Invariant and spoiler."""
 

@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 AWAY = (redis.exceptions.RedisError, OSError)
 """What a client of a store sees that is killed, paused or full."""
 
+TOPOLOGY_FAULTS = frozenset(
+    {
+        "fail over in good order", "kill the primary until another took over",
+        "stop the primary until another took over", "cut the primary off from the others",
+        "move the slot of a partition",
+    }
+)  # fmt: skip
+"""Faults that need more than one server (`topologies/campaign_faults.py`)."""
+
 PROBE = "campaign:probe"
 """Key that is written to see whether writes are taken."""
 
@@ -38,8 +47,9 @@ class EmbeddedTarget:
 
     name = "embedded"
     proxied = True
-    without: frozenset[str] = frozenset()
+    without = TOPOLOGY_FAULTS
     confirmed_survive = True
+    partitions: int | None = None
 
     def __init__(self, wanted: Wanted) -> None:
         """Nothing is started."""

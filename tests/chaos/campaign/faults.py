@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from tests.chaos.campaign import faults_log, faults_network, faults_process, faults_store
 from tests.chaos.campaign.scene import FAULTS
+from tests.chaos.topologies import campaign_faults
 
-__all__ = ["FAULTS", "faults_log", "faults_network", "faults_process", "faults_store"]
+__all__ = ["FAULTS", "campaign_faults", "faults_log", "faults_network", "faults_process", "faults_store"]

@@ -8,6 +8,7 @@ Kinds and their data:
     fault    name, state (begin | end), done (was it exercised), detail
     moved    log, id, fields: an entry that was trimmed on purpose, so that it counts as archived
     measure  name, value, limit (a floor: value must not be above it), unit
+    unmeasured  the same, when the machine was too busy for it to count
     process  worker, pid, event (born | killed | ended), code
     end      rested (bool), seconds (to rest), detail
 """

@@ -29,6 +29,7 @@ from runtime.store.append import Appended, Rejected
 from runtime.store.keys import Keyspace
 from tests.chaos.campaign import junk
 from tests.chaos.campaign.embedded_target import AWAY
+from tests.chaos.topologies.raw_writer import RawWriter
 from workers.claim_log import Cause
 from workers.keys import claim_log, request_log
 from workers.ports import KeyVaultUnavailable
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from workers.application import Application
 
 MANAGER = Actor(id="manager-1", role="claims_manager")
+CANARY = "canary-of-a-person"
+"""Stands in texts that are sealed before they leave the process: nowhere may it be read in clear (I16)."""
 HOT = 5
 """Claims that every client works on: the fewer, the more races."""
 
@@ -78,7 +81,7 @@ class Book:
         self.allowed = asyncio.Event()
         """Cleared while nothing is to come in."""
         self.allowed.set()
-        self.pause = 0.02
+        self.pause = 0.03
         """Mean seconds between two operations of a client."""
         self._number = 0
 
@@ -140,7 +143,7 @@ class Client:
     def _wish(self, claim_id: str) -> tuple[Command, Actor]:
         chance, number = self._book.chance, self._book.number()
         if chance.random() < 0.6:
-            return AddNote(kind="call", note=f"note {number}"), MANAGER
+            return AddNote(kind="call", note=f"{CANARY} {number}"), MANAGER
         kind, data = wish_for(chance, number)
         wish = read_request(
             Raw(kind, claim_id, f"c-{number}", "2026-01-20T10:00:00.000Z", json.dumps(data)), jurisdiction="OH"
@@ -225,7 +228,11 @@ class RawProducer:
         self._book = book
         self._logs = [Keyspace(claim_log(partitions)), Keyspace(request_log(partitions))]
         self._sent: list[tuple[str, junk.Fields, dict[str, Any]]] = []
-        self._client: Any = Redis.from_url(url, socket_timeout=1.5, protocol=2, retry=Retry(NoBackoff(), 0))
+        self._client: Any = (
+            RawWriter(url)
+            if url.startswith("redis+")
+            else Redis.from_url(url, socket_timeout=1.5, protocol=2, retry=Retry(NoBackoff(), 0))
+        )
 
     async def run(self) -> None:
         """One request after the other."""

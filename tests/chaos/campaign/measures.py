@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 TAKEOVER_SECONDS = LEASE_SECONDS + 1.0
 OUTAGE_SECONDS = 2.0
+LATE_SECONDS = 0.35
+"""A measurement whose own steps came later than this was made on a machine that had no time for it: it counts not."""
 CATCH_UP = 3.0
 """Times the rate of arrival that a cluster has to work at after an outage."""
+LIMIT = round(1 / CATCH_UP, 3)
 
 
 async def load_records(client: Client) -> None:
@@ -85,20 +88,19 @@ async def takeover(scene: Scene) -> None:
     victim.leave_dead = True
     victim.send(signal.SIGKILL)
     scene.history.write(victim.name, "process", pid=victim.pid, event="killed", code=-9)
-    began = time.monotonic()
-    value = 20.0
+    began = looked = time.monotonic()
+    value, late = 20.0, 0.0
     while time.monotonic() - began < 20.0:
         try:
             names = await owners(scene)
         except AWAY:
             continue
+        late, looked = max(late, time.monotonic() - looked), time.monotonic()
         if "" not in names and set(names) < both:
             value = time.monotonic() - began
             break
         await asyncio.sleep(0.01)
-    scene.history.write(
-        "campaign", "measure", name="takeover seconds", value=round(value, 3), limit=TAKEOVER_SECONDS, unit="s"
-    )
+    _measured(scene, "takeover seconds", round(value, 3), TAKEOVER_SECONDS, "s", late)
 
 
 async def until_two(scene: Scene) -> set[str]:
@@ -134,9 +136,10 @@ async def catch_up(scene: Scene) -> None:
     scene.book.allowed.clear()
     waiting, added = await backlog()
     rate = (added - before) / (awake - began)
-    left, first = waiting, awake
+    left, first, late, looked = waiting, awake, 0.0, time.monotonic()
     while waiting > 20 and left > 0 and time.monotonic() - awake < 30.0:
         left, _ = await backlog()
+        late, looked = max(late, time.monotonic() - looked), time.monotonic()
         if left == waiting:
             first = time.monotonic()  # nobody has a lease yet: how long that takes is the floor of the takeover
         await asyncio.sleep(0.005)
@@ -145,10 +148,13 @@ async def catch_up(scene: Scene) -> None:
     if waiting > 20:
         # As a floor that must not be exceeded: the arrival's share of the rate of work.
         worked = (waiting - left) / took
-        scene.history.write(
-            "campaign", "measure", name="arrival / catch-up rate", value=round(rate / worked if worked else 9.0, 3),
-            limit=round(1 / CATCH_UP, 3), unit=f"({waiting} entries in {took:.2f} s, {rate:.0f}/s arrived)",
-        )  # fmt: skip
+        told = f"({waiting} entries in {took:.2f} s, {rate:.0f}/s arrived)"
+        _measured(scene, "arrival / catch-up rate", round(rate / worked if worked else 9.0, 3), LIMIT, told, late)
+
+
+def _measured(scene: Scene, name: str, value: float, limit: float, unit: str, late: float) -> None:
+    kind = "measure" if late < LATE_SECONDS else "unmeasured"
+    scene.history.write("campaign", kind, name=name, value=value, limit=limit, unit=unit, late=round(late, 3))
 
 
 async def _small(backlog: object) -> bool:

@@ -54,12 +54,36 @@ def _small() -> Plan:
     )  # fmt: skip
 
 
+HARD = 1_000_000
+"""Seeds from here on strike at what the two atomic steps protect, again and again: for mutants of them."""
+
+AT_THE_STEPS = (
+    "set a group back to the beginning", "set a group back to the beginning", "set a group to the end",
+    "destroy all groups of a log", "delete the consumers of a group", "stop a worker beyond its lease",
+    "stop all workers beyond their lease", "lose the reply of a settle", "lose the reply of an append",
+    "lose the reply of a read", "lose any reply", "entries that a handler cannot bear", "kill -9 the store",
+)  # fmt: skip
+
+
+def _hard(seed: int, without: frozenset[str]) -> Plan:
+    chance = random.Random(f"hard {seed}")
+    faults = [name for name in chance.sample(AT_THE_STEPS, len(AT_THE_STEPS)) if name not in without]
+    return Plan(
+        seed=seed, flavour="mixed", partitions=1, fsync="no", slots=2, processes=1, tcp=False, disk=False,
+        faults=tuple(faults),
+    )  # fmt: skip
+
+
 def plan_of(seed: int, without: frozenset[str] = frozenset()) -> Plan:
     """The plan of a seed; a target may have to do without some faults."""
     if seed == SMALL:
         return _small()
+    if seed >= HARD:
+        return _hard(seed, without)
     chance = random.Random(f"claimstream campaign {seed}")
     flavour = _flavour(seed)
+    if flavour == "damage" and "damage the log" in without:
+        flavour = "mixed"
     faults = tuple(_dealt(seed, without)) if flavour == "mixed" else tuple(_fewer(seed, flavour, without))
     synced = any(FAULTS[name].flavour == "synced" for name in faults)
     parents = flavour == "mixed" and chance.random() < 0.15

@@ -70,6 +70,8 @@ async def run_seed(folder: Path, target_name: str, seed: int) -> Outcome:
     chance = _chance(seed)
     empty = make(target_name, Wanted(seed=seed, partitions=1, fsync="no", folder=folder))
     plan = plan_of(seed, empty.without)
+    if empty.partitions is not None:
+        plan = msgspec.structs.replace(plan, partitions=empty.partitions)
     wanted = Wanted(seed=seed, partitions=plan.partitions, fsync=plan.fsync, folder=folder)
     target = make(target_name, wanted)
     outcome = Outcome(seed, plan)

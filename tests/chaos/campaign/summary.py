@@ -36,6 +36,7 @@ class Summary(msgspec.Struct):
     checked: dict[str, int]
     measures: dict[str, dict[str, float]]
     failed: dict[int, list[str]]
+    unmeasured: int
     conditions: dict[str, str]
 
 
@@ -64,6 +65,7 @@ def summary(verdicts: Sequence[Verdict], seconds: float, without: frozenset[str]
         seeds=[one.seed for one in verdicts], seconds=seconds, faults=dict(faults), never=never, met=dict(met),
         checked=dict(checked), measures={name: _spread(found) for name, found in values.items()}, failed=failed,
         conditions=conditions | _machine(),
+        unmeasured=sum(name.startswith("measure ") for one in verdicts for name in one.skipped),
     )  # fmt: skip
 
 
@@ -108,6 +110,8 @@ def lines(found: Summary) -> list[str]:
         f"| {name} | {one['n']:g} | {one['median']:g} | {one['p95']:g} | {one['max']:g} |"
         for name, one in found.measures.items()
     ]
+    if found.unmeasured:
+        rows += ["", f"Not measured in {found.unmeasured} cases, because the machine was too busy for it to count."]
     for seed, why in found.failed.items():
         rows += ["", f"**Seed {seed} failed:**", *(f"* {line}" for line in why)]
     if found.never:

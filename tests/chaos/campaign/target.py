@@ -67,6 +67,8 @@ class Target(Protocol):
     """Must every append that was answered be there in the end? (Not for unconfirmed ones across a failover.)"""
     data_dir: Path | None
     """The locked data directory of an embedded store; None when there is none."""
+    partitions: int | None
+    """How many partitions there have to be; None: as the plan says."""
     store_pid: int | None
     """The process that takes the writes of partition 0 now; None while it is dead."""
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 TARGETS = {
     "embedded": "tests.chaos.campaign.embedded_target:EmbeddedTarget",
+    "sentinel": "tests.chaos.topologies.campaign_targets:SentinelTarget",
+    "cluster": "tests.chaos.topologies.campaign_targets:ClusterTarget",
 }
 """Name -> `module:class`; the class takes a `Wanted`."""
 
