@@ -150,6 +150,7 @@ class Floor:
             read=msgspec.structs.replace(self._options.read, block_ms=store.options.clients.block_ms),
             command_ttl_ms=store.options.command_ttl_ms,
             living=self._living,
+            received=store.options.received(store.address),
         )
         return Runner(
             actor,

@@ -27,8 +27,18 @@ async def ask_once(client: Redis, *commands: tuple[str, ...]) -> list[Any]:
         send: Any = client.execute_command
         return [await send(*command) for command in commands]
     finally:
-        with suppress(RedisError, OSError):
-            await client.aclose()
+        await _close(client)
+
+
+async def _close(client: Redis) -> None:
+    """Close a client, also when we are cancelled just then: its connection would stay open."""
+    closing = asyncio.ensure_future(client.aclose())
+    with suppress(RedisError, OSError):
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
 
 async def most_of(questions: Sequence[Coroutine[Any, Any, T]], seconds: float) -> tuple[list[T], list[Exception]]:

@@ -23,10 +23,10 @@ from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from runtime.store.address import BadStoreAddress, Place, Secret, StoreAddress
-from runtime.store.cluster_client import ClusterClient
+from runtime.store.cluster_client import ClusterClient, let_go
 from runtime.store.cluster_map import ClusterMap, slot_of
 from runtime.store.credentials import FreshCredentials
-from runtime.store.masters import MasterClient, ResolvedConnection, ResolvedTlsConnection, Sentinels, drop_connections
+from runtime.store.masters import MasterClient, ResolvedConnection, ResolvedTlsConnection, Sentinels
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -164,14 +164,6 @@ def beside(commands: Redis, reader: Redis) -> Redis:
     if isinstance(commands, ClusterClient) and isinstance(connection, Connection):
         return commands.node((connection.host, connection.port))
     return commands
-
-
-async def let_go(client: Redis) -> None:
-    """Drop the connections of a client, so that its next call finds out where the master is."""
-    if isinstance(client, ClusterClient):
-        await client.drop()
-    else:
-        await drop_connections(client)
 
 
 async def every_server(client: Redis) -> list[Redis]:

@@ -195,3 +195,11 @@ async def _on_one_connection(client: Redis, commands: Sequence[tuple[Any, ...]])
         pipeline.execute_command(*command)
     replies: list[Any] = await pipeline.execute(raise_on_error=False)
     return replies
+
+
+async def let_go(client: Redis) -> None:
+    """Drop the connections of a client, so that its next call finds out where the master is."""
+    if isinstance(client, ClusterClient):
+        await client.drop()
+    else:
+        await drop_connections(client)

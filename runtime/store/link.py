@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.entry import Entry, EntryReader
     from runtime.signals import Bus
     from runtime.store.encoding import Logs
+    from runtime.store.received import Received
 
 
 class StoreLink:
@@ -43,6 +44,7 @@ class StoreLink:
         read: ReadOptions | None = None,
         command_ttl_ms: int,
         living: Callable[[], Collection[str]] = tuple,
+        received: Received | None = None,
     ) -> None:
         """`reading` is this runner's own connection, `commands` the pool; `living` says the registry."""
         self._living = living
@@ -53,8 +55,12 @@ class StoreLink:
         self._process = process
         self._entries = entries
         self._reads = Reads(commands)
-        self._reader = Reader(reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus)
-        self._settler = Settler(commands, logs, log, group, partition, bus=bus, command_ttl_ms=command_ttl_ms)
+        self._reader = Reader(
+            reading, commands, logs[log], group, partition, process, entries, options=read, bus=bus, received=received
+        )
+        self._settler = Settler(
+            commands, logs, log, group, partition, bus=bus, command_ttl_ms=command_ttl_ms, received=received
+        )
         self.begin = self._reader.begin
         self.take = self._reader.take
         self.interrupt = self._reader.interrupt

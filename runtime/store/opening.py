@@ -39,13 +39,20 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     soft_memory_percent: int = SOFT_PERCENT
     """Percent of the store's maxmemory from which new events wait while consumers go on (see `room`)."""
     confirm_replicas: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
-    """Replicas that must have an append before it counts as confirmed. None: 1 behind Sentinels and in a cluster, 0
-    elsewhere."""
-    confirm_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
+    """Replicas that must have an append or a settle before it counts as confirmed. None: 1 behind Sentinels and in a
+    cluster, 0 elsewhere."""
+    confirm_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 500
     """Milliseconds that they have for it; then the outcome is unknown, and the append is asked for again."""
 
+    def __post_init__(self) -> None:
+        """The connection must not count as dead while the replicas still have time (ValueError)."""
+        if self.confirm_ms >= self.clients.reply_seconds * 1000:
+            raise ValueError(
+                f"confirm_ms ({self.confirm_ms}) must be below clients.reply_seconds ({self.clients.reply_seconds:g} s)"
+            )
+
     def received(self, address: StoreAddress) -> Received:
-        """What an append waits for on this store."""
+        """What an append and a settle wait for on this store."""
         replicas = int(address.replicated) if self.confirm_replicas is None else self.confirm_replicas
         return Received(replicas, self.confirm_ms)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from runtime.signals import Bus
+    from runtime.store.received import Received
 
 
 async def open_log(client: functions.Client, spec: LogSpec, groups: Sequence[str]) -> Log:
@@ -71,8 +72,13 @@ async def resync(
     *,
     start: bool,
     bus: Bus | None = None,
+    received: Received | None = None,
 ) -> Standing:
-    """Put the group's cursor back to its position. Raises `Halted` when the position cannot be trusted."""
+    """Put the group's cursor back to its position. Raises `Halted` when the position cannot be trusted.
+
+    `received`: the replicas that must have it. A master that was replaced and does not know it yet has none, and would
+    name a position that nobody else has.
+    """
     keys = log.keys
     names = [
         keys.log(partition),
@@ -82,7 +88,7 @@ async def resync(
         keys.retries(group, partition),
     ]
     args = [group, log.incarnation(partition), process, "1" if start else "0"]
-    reply = await functions.call(client, functions.RESYNC, names, args, bus)
+    reply = await functions.call(client, functions.RESYNC, names, args, bus, received=received)
     if reply[0] != b"OK":
         raise Halted(f"{reply[0].decode()}: {reply[1].decode()}")
     texts = [part.decode() for part in reply[1:8]]

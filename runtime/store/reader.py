@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.answers import Standing
     from runtime.entry import Entry, EntryReader
     from runtime.store.encoding import Log
+    from runtime.store.received import Received
 
 UNBLOCK_SECONDS = 1.0
 """Seconds that the server has for answering CLIENT UNBLOCK; one that hangs is cut off."""
@@ -59,8 +60,10 @@ class Reader:
         *,
         options: ReadOptions | None = None,
         bus: Bus | None = None,
+        received: Received | None = None,
     ) -> None:
         """`client` is this reader's own connection, `commands` the shared pool (for CLIENT UNBLOCK)."""
+        self._received = received
         self._client = client
         self._send: functions.Send = client.execute_command
         self._commands = commands
@@ -101,8 +104,9 @@ class Reader:
         await failpoints.reach("resync.before")
         try:
             standing = await position.resync(
-                self._client, self._log, self._group, self._partition, self._process, start=start, bus=self._bus
-            )
+                self._client, self._log, self._group, self._partition, self._process,
+                start=start, bus=self._bus, received=self._received,
+            )  # fmt: skip
         except StoreUnavailable:
             await self.cut()  # demoted, moved or gone: the next connect finds out where the partition lives now
             raise

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.signals import Bus
+    from runtime.store.received import Received
 
 
 class Settler:
@@ -41,8 +42,14 @@ class Settler:
         *,
         bus: Bus | None = None,
         command_ttl_ms: int = DEFAULT_COMMAND_TTL_MS,
+        received: Received | None = None,
     ) -> None:
-        """`log` is the one that is read; appends may go to any of `logs`."""
+        """`log` is the one that is read; appends may go to any of `logs`.
+
+        `received`: the replicas that must have a settle before its OK is believed. Otherwise every failover could take
+        back what the runner was told, and halt the partition as rolled back.
+        """
+        self._received = received
         self._client = client
         self._logs = logs
         self._log = log
@@ -70,7 +77,7 @@ class Settler:
         except (EffectRefused, ValueError, TypeError, OverflowError) as problem:
             return Invalid(why=str(problem))
         args: list[functions.Argument] = [self._group, position, token, after, packed]
-        reply = await functions.call(self._client, functions.SETTLE, keys, args, self._bus)
+        reply = await functions.call(self._client, functions.SETTLE, keys, args, self._bus, received=self._received)
         return _answer(reply)
 
     def _encode(self, what: Settlement) -> tuple[list[str], bytes]:

@@ -200,10 +200,12 @@ async def opened(
     *,
     clients: ClientOptions = QUICK_CLIENTS,
     bus: Bus | None = None,
+    confirm_replicas: int | None = None,
 ) -> AsyncIterator[OpenStore]:
     """The store, opened for a plan and closed again."""
     specs = [log.spec for log in plan.logs]
-    store = await open_store(address, specs, plan.groups(), options=StoreOptions(clients=clients), bus=bus)
+    options = StoreOptions(clients=clients, confirm_replicas=confirm_replicas)
+    store = await open_store(address, specs, plan.groups(), options=options, bus=bus)
     try:
         yield store
     finally:
@@ -223,12 +225,13 @@ async def running_host(
     keepers: Sequence[ChildSpec] = (),
     services: Sequence[ChildSpec] = (),
     wait: bool = True,
+    confirm_replicas: int | None = None,
 ) -> AsyncIterator[RunningHost]:
     """A host that is up (unless `wait` is False); drained at the end if it still runs."""
     plan = plan or plan_of(lister(), partitions=partitions)
     bus, signals, up = Bus(), SignalLog(), asyncio.Event()
     bus.subscribe(signals)
-    async with opened(address, plan, clients=clients, bus=bus) as store:
+    async with opened(address, plan, clients=clients, bus=bus, confirm_replicas=confirm_replicas) as store:
         host = Host(
             store, plan, card(name, serves), options=options, bus=bus, clock=SystemClock(),
             keepers=keepers, services=services,

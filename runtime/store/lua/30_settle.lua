@@ -152,6 +152,8 @@ local function settle(keys, args)
     halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')
     return {'LOST', 'the position record of ' .. group .. ' is missing'}
   end
+  -- Our own token: the reply was lost, not the call. It is written again, so that WAIT behind it asks for this settle.
+  if record[3] == token then redis.call('HSET', record_key, 'token', token) end
   if record[1] ~= expected then return {'FENCED', record[1], record[3] or ''} end
   if #ids == 0 then
     if record[3] == token then -- the reply was lost, not the call
