@@ -161,8 +161,10 @@ class Work:
 
 
 @asynccontextmanager
-async def at_work(url: str, *, partitions: int, producing: bool = True) -> AsyncIterator[Work]:
-    """A host with a lister on every partition, and a producer."""
+async def at_work(
+    url: str, *, partitions: int, producing: bool = True, confirm_replicas: int | None = None
+) -> AsyncIterator[Work]:
+    """A host with a lister on every partition, and a producer. `confirm_replicas`: None, what the topology gives."""
     keys = Keyspace(tagged(partitions))
     plan = ClusterPlan(
         [LogPlan(tagged(partitions), OpenCodec())],
@@ -170,7 +172,12 @@ async def at_work(url: str, *, partitions: int, producing: bool = True) -> Async
     )
     options = structs.replace(QUICK, lease=structs.replace(QUICK.lease, ttl_seconds=5.0, margin_seconds=0.5))
     async with running_host(
-        StoreAddress.parse(url), plan=plan, partitions=partitions, options=options, clients=CLIENTS
+        StoreAddress.parse(url),
+        plan=plan,
+        partitions=partitions,
+        options=options,
+        clients=CLIENTS,
+        confirm_replicas=confirm_replicas,
     ) as one:
         work = Work(one, partitions)
         await one.holds(partitions)

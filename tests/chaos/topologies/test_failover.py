@@ -14,7 +14,7 @@ from redis.crc import key_slot
 
 from runtime.errors import Halted, StoreUnavailable
 from runtime.store import functions
-from runtime.store.append import Appended, Appender
+from runtime.store.append import Appended
 from tests.chaos.topologies.at_work import at_work
 from tests.chaos.topologies.sentinels import watched_pair
 from tests.chaos.topologies.six_nodes import six_nodes
@@ -26,6 +26,7 @@ from tests.support.windows import window
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runtime.store.append import Appender
     from tests.chaos.topologies.at_work import Work
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -75,9 +76,9 @@ async def test_cluster_three_nodes_serve_all_partitions_and_one_is_replaced_by_i
 @pytest.mark.chaos
 async def test_an_unconfirmed_loss_halts_the_partition_and_an_operator_lets_it_go_on(tmp_path: Path) -> None:
     """I15, W7: a master that is cut off goes on with its clients, and loses what it took when it is found again."""
-    async with watched_pair(tmp_path) as pair, at_work(pair.url, partitions=1, producing=False) as work:
-        logs = work.appender._logs
-        unconfirmed = Appender(work.one.store.commands, logs)
+    quiet = {"partitions": 1, "producing": False, "confirm_replicas": 0}
+    async with watched_pair(tmp_path) as pair, at_work(pair.url, **quiet) as work:  # type: ignore[arg-type]
+        unconfirmed = work.appender
         await appended(unconfirmed, 0, 5)
         await work.one.at_rest()
         old = await pair.primary()
