@@ -14,7 +14,7 @@ PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format campaign chaos bench seed-rows lock bench-lock clean audit image sbom \
+.PHONY: help run test lint format campaign chaos bench seed-rows lock library-revision bench-lock clean audit image sbom \
 	deploy-check deploy-drill deploy-up deploy-down deploy-lock
 
 help: ## list these targets
@@ -70,6 +70,9 @@ lock: $(VENV)/.created ## resolve pyproject.toml again into the three lock files
 	@$(call compile,pyproject.toml,requirements.lock)
 	@$(call compile,--group build,requirements-build.lock)
 	@$(call compile,pyproject.toml --group dev,requirements-dev.lock)
+
+library-revision: ## raise the revision of the function library after a change of its text
+	$(VENV)/bin/python -c "from runtime.store.revision import record; print(record())"
 
 bench-lock: $(VENV)/.created ## resolve the peers of the benchmark again
 	@$(PIP) install uv

@@ -18,6 +18,7 @@ from runtime.errors import LibraryMissing
 from runtime.signals import Bus, StoreRoundTrip
 from runtime.store.cluster_client import ClusterClient
 from runtime.store.received import Received, call_and_wait
+from runtime.store.revision import revision_of
 from runtime.store.trouble import STORE_ERRORS, translated
 
 LIBRARY = "claimstream_1"
@@ -72,7 +73,7 @@ def library_source() -> str:
 
 
 async def load_library(client: Client, source: str | None = None) -> None:
-    """Make sure that exactly this text of the library is in the store, on every primary of a cluster.
+    """Make sure that this text of the library is in the store, or a newer one: on every primary of a cluster.
 
     Raises `LibraryMissing`, store faults.
     """
@@ -88,7 +89,10 @@ async def load_library(client: Client, source: str | None = None) -> None:
 async def _load(client: Client, wanted: str) -> None:
     try:
         found = await client.execute_command("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
-        if not found or wanted.encode() not in _texts(found):
+        texts = _texts(found)
+        newest = max((revision_of(text.decode(errors="replace")) for text in texts), default=0)
+        # Programs of two versions may share the store while an upgrade rolls: never replaced by an older one.
+        if wanted.encode() not in texts and newest <= revision_of(wanted):
             await client.execute_command("FUNCTION", "LOAD", "REPLACE", wanted)
     except NoPermissionError:
         return  # a user with least rights may neither look nor load; a missing function shows at the first call

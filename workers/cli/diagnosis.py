@@ -13,6 +13,7 @@ from runtime.store import functions
 from runtime.store.checks import Finding, examine
 from runtime.store.functions import LIBRARY, library_source
 from runtime.store.reads import Reads
+from runtime.store.revision import revision_of
 from runtime.store.trouble import STORE_ERRORS, translated
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
 from workers.adapters.key_vault_file import KeyVaultDamaged
@@ -75,10 +76,16 @@ async def _library(client: Redis) -> tuple[bool, Finding]:
         return True, Finding("library", "warn", seen, "allow +function|list, or run doctor as an operator")
     if not libraries:
         return False, Finding("library", "warn", f"{LIBRARY} is not there", "`claimstream run` loads it")
-    if library_source().encode() not in _texts(libraries):
-        seen = f"{LIBRARY} is there with another text than this program's"
-        return True, Finding("library", "warn", seen, "the next `claimstream run` replaces it")
-    return True, Finding("library", "ok", f"{LIBRARY}, the text of this program")
+    ours, texts = library_source(), _texts(libraries)
+    revision = revision_of(ours)
+    loaded = max(revision_of(text.decode(errors="replace")) for text in texts)
+    if ours.encode() in texts:
+        return True, Finding("library", "ok", f"{LIBRARY} revision {revision}, the text of this program")
+    if loaded > revision:
+        seen = f"{LIBRARY} revision {loaded}, newer than this program's {revision}"
+        return True, Finding("library", "ok", seen, "it has what this program calls; upgrade the program soon")
+    seen = f"{LIBRARY} revision {loaded}, this program's is {revision}"
+    return True, Finding("library", "warn", seen, "`claimstream prepare store` replaces it, or the next start that may")
 
 
 def _texts(reply: object) -> list[bytes]:

@@ -1,0 +1,2 @@
+-- revision 2, digest 113565abe1d22050
+-- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.
