@@ -11,6 +11,7 @@ import typer
 from workers.cli.errors import Problem
 from workers.cli.given import Given, given_of
 from workers.cli.looping import run_async
+from workers.cli.status_port import see_that_it_is_free
 
 DEFAULT_REDIS_PORT = 6379
 """Where redis-cli and Redis Insight look for a server."""
@@ -63,6 +64,8 @@ async def _run(given: Given, order: RunOrder) -> int:
     from runtime.fleet import take_parent_link
 
     link = take_parent_link()
+    if link is None:
+        see_that_it_is_free(given, order.port)
     if order.processes > 1 and link is None:
         from workers.cli.run_parent import run_parent
 
