@@ -180,7 +180,7 @@ def test_the_namespace_refuses_pods_that_are_not_restricted() -> None:
 def test_the_jobs_prepare_before_they_look() -> None:
     (job,) = (one for one in written() if name_of(one) == "Job/claimstream-prepare")
     assert [container["args"] for container in containers(job["spec"]["template"])] == [
-        ["store", "prepare"],
+        ["prepare"],
         ["doctor"],
     ]
 

@@ -1,8 +1,8 @@
-"""`prepare`: what has to be in the store before the first process of a deployment starts; may be repeated at any time."""
+"""`prepare`: what has to be in the store before the first process of a deployment starts; may be repeated."""
 
 from __future__ import annotations
 
-import typer
+import typer  # noqa: TC002  # typer reads the annotations of a command when the program runs
 
 from workers.cli.given import given_of
 from workers.cli.looping import run_async
