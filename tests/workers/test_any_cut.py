@@ -99,9 +99,9 @@ def projections(reads: Reads) -> list[Actor]:
     ]
 
 
-def untouched(reply: Any, **_options: Any) -> Any:
+def untouched(response: Any, **_options: Any) -> Any:
     """The reply of a read as it came."""
-    return reply
+    return response
 
 
 class Bench:
