@@ -89,6 +89,12 @@ def test_s11_an_approval_authorises_the_payment(lab: Lab) -> None:
     approved, paid = lab.facts(claim)[-2:]
     assert (approved["type"], paid["type"]) == ("claim.approved", "claim.payment.initiated")
     assert float(lab.snapshot(claim)["processingTimeHours"]) >= 0
+    body = body_of(lab, claim, "claim.approved")
+    assert sum(item["net"]["minor"] for item in body["items"]) == body["approvedNet"]["minor"] == 250_000
+    assert (body["authority"]["role"], body["authority"]["cumulative"]["minor"]) == ("claims_manager", 250_000)
+    ordered = body_of(lab, claim, "claim.payment.initiated")
+    assert ordered["amount"] == body["approvedNet"], "exactly what was approved is ordered"
+    assert not lab.types(claim).count("claim.payment.completed"), "an approval is no payment"
 
 
 def test_s11_nobody_approves_more_than_his_authority(lab: Lab) -> None:
@@ -110,18 +116,22 @@ def test_s12_a_rejection_needs_a_reason_and_gives_appeal_and_notice(lab: Lab) ->
     body = body_of(lab, claim, "claim.rejected")
     assert body["reasonCodes"] == ["INSUFFICIENT_PROOF"]
     assert body["appealTextId"]
-    assert body["appealBy"]
-    until_sync(lambda: told(lab, claim, lab.snapshot(claim)["customerId"]), within=10, what="the customer is told")
+    assert body["provisions"] == ["Conditions: duties after a loss, proof of loss"]
+    decided = datetime.fromisoformat(lab.facts(claim)[-1]["time"])
+    assert timedelta(days=179) < datetime.fromisoformat(body["appealBy"]) - decided <= timedelta(days=180)
+    until_told(lab, claim, "claimant.rejected")
 
 
-def told(lab: Lab, claim: str, recipient: str) -> list[str]:
-    """The types of the facts of a claim that somebody is to be told of."""
-    intents = [fields for _, fields in lab.client.xrange("claims:notifications")]
-    return [
-        fields[b"eventType"].decode()
-        for fields in intents
-        if fields[b"claimId"] == claim.encode() and recipient.encode() in fields[b"data"]
-    ]
+def until_told(lab: Lab, claim: str, template: str) -> None:
+    """Wait until the claimant is to be told this, once."""
+    customer = lab.snapshot(claim)["customerId"]
+
+    def told() -> list[bytes]:
+        intents = [fields for _, fields in lab.client.xrange("claims:notifications")]
+        about = [fields[b"data"] for fields in intents if fields[b"claimId"] == claim.encode()]
+        return [data for data in about if customer.encode() in data and f'"{template}"'.encode() in data]
+
+    assert len(until_sync(told, within=10, what=f"{customer} is told {template}") or []) == 1
 
 
 def body_of(lab: Lab, claim: str, event_type: str) -> dict[str, Any]:
@@ -142,6 +152,11 @@ def test_s13_a_payment_is_an_intent_with_a_key_that_makes_it_happen_once(lab: La
     body = body_of(lab, claim, "claim.payment.initiated")
     assert body["paymentId"] == shown["payments"][0]["id"]
     assert body["amount"] == {"minor": 250000, "currency": "USD"}
+    assert datetime.fromisoformat(body["dueBy"]) > datetime.fromisoformat(lab.facts(claim)[-1]["time"])
+    again = lab.cs("claim", "pay", claim)
+    assert again.code == 2
+    assert "WRONG_STATE" in again.one_line()
+    assert lab.types(claim).count("claim.payment.initiated") == 1
     assert "PAYMENT_PENDING" in lab.cs("claim", "show", claim).out
 
 
@@ -153,7 +168,11 @@ def test_s14_the_banks_answer_pays_and_then_closes_the_claim(lab: Lab) -> None:
     assert folded(lab, claim, until="claim.payment.completed") == "PAID"
     assert lab.snapshot(claim)["closedOutcome"] == "paid"
     assert lab.snapshot(claim)["status"] == "approved"
-    until_sync(lambda: told(lab, claim, lab.snapshot(claim)["customerId"]), within=10, what="the customer is told")
+    until_told(lab, claim, "claimant.paid")
+    until_told(lab, claim, "claimant.closed")
+    late = lab.cs("claim", "payment", claim)
+    assert late.code == 2, "a confirmation that comes again pays nothing again"
+    assert lab.ok("claim", "show", claim)["paid"] == 250_000
 
 
 def folded(lab: Lab, claim: str, *, until: str) -> str:
@@ -188,6 +207,16 @@ def test_s16_a_claim_with_a_bad_amount_is_refused_in_the_words_of_the_lab(lab: L
     refused = lab.cs("claim", "submit", json.dumps(J7 | {"amount": -1}))
     assert refused.code == 2
     assert "Valid claim amount is required" in refused.one_line()
+    for wrong, sentence in (
+        ({"policyId": ""}, "Policy ID is required"),
+        ({"customerId": None}, "Customer ID is required"),
+        ({"type": "boat"}, "Claim type must be auto, home, or life"),
+        ({"incidentDate": "2999-01-01"}, "loss date"),
+        ({"amount": "1e400"}, "Valid claim amount is required"),
+    ):
+        refused = lab.cs("claim", "submit", json.dumps(J7 | wrong))
+        assert refused.code == 2, wrong
+        assert sentence.lower() in refused.one_line().lower(), wrong
     assert lab.client.xlen("claims:events") == before
 
 

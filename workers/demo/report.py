@@ -136,8 +136,8 @@ def _why(claim: Claim) -> str:
         codes = f" ({', '.join(claim.coverage.codes)})" if claim.coverage.codes else ", the policy is in quarantine"
         steps.append(f"coverage {claim.coverage.outcome}{codes}")
     steps.append(_decided(claim))
-    if decision.kind != "full" and decision.reason_codes:
-        steps.append(", ".join(decision.reason_codes))
+    said = (*claim.coverage.codes, *flags.codes)
+    steps += [code for code in decision.reason_codes if code not in said]
     return "; ".join(steps)
 
 
