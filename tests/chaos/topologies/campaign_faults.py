@@ -110,9 +110,8 @@ async def move_slot(scene: Scene) -> bool:
     keys = Keyspace(claim_log(scene.plan.partitions, tagged=True))
     log = keys.log(scene.chance.randrange(scene.plan.partitions))
     source = await target.six.owner_of(log)
-    masters = [
-        one for one in target.six.nodes if one is not source and (await one.info("replication"))["role"] == "master"
-    ]
+    masters = await target.six.masters()
+    masters.remove(source)
     await target.six.move_slot(key_slot(log.encode()), scene.chance.choice(masters))
     await target.topology.whole(WHOLE_SECONDS)
     return True

@@ -157,10 +157,8 @@ class SentinelTarget(TopologyTarget):
 
     def conditions(self) -> Mapping[str, str]:
         """What it is."""
-        return {
-            "topology": f"1 primary, 1 replica, 3 sentinels, down-after {DOWN_AFTER_MS} ms",
-            "store fsync": "always",
-        }
+        topology = f"1 primary, 1 replica, 3 sentinels, down-after {DOWN_AFTER_MS} ms"
+        return {"topology": topology, "store fsync": "always"}
 
 
 class ClusterTarget(TopologyTarget):
@@ -186,10 +184,8 @@ class ClusterTarget(TopologyTarget):
     async def dump(self) -> Dump:
         """What all masters hold."""
         whole = Dump()
-        for node in self.six.nodes:
-            with suppress(*AWAY):
-                if (await node.info("replication"))["role"] == "master":
-                    whole.merge(await dump_of(node.run))
+        for node in await self.six.masters():
+            whole.merge(await dump_of(node.run))
         return whole
 
     def conditions(self) -> Mapping[str, str]:

@@ -95,6 +95,15 @@ class SixNodes:
             return masters == MASTERS
         return False
 
+    async def masters(self) -> list[Node]:
+        """The running nodes that own slots."""
+        found = []
+        for one in self.nodes:
+            with suppress(*AWAY):
+                if (await one.info("replication"))["role"] == "master":
+                    found.append(one)
+        return found
+
     async def owner(self, slot: int) -> Node:
         """The running node that says that it owns a slot."""
         for one in self.nodes:
