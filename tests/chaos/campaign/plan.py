@@ -116,10 +116,11 @@ def _deck(without: frozenset[str]) -> list[str]:
 
 
 def _dealt(seed: int, without: frozenset[str]) -> list[str]:
-    """The next faults of the deck."""
+    """The next faults of the deck. Seeds of a flavour of their own take none, and so skip none."""
     deck = _deck(without)
+    before = sum(_flavour(earlier) == "mixed" for earlier in range(seed))
     found: list[str] = []
-    for place in range(seed * EACH, (seed + 1) * EACH):
+    for place in range(before * EACH, (before + 1) * EACH):
         order = list(deck)
         random.Random(f"deck {place // len(deck)}").shuffle(order)
         found.append(order[place % len(deck)])
