@@ -143,9 +143,15 @@ def _repair(seat: SeatView) -> str:
     if "ROLLED BACK" in seat.why and ": the archive" in seat.why:
         return (
             "put the right store back and `claimstream resume`; or go on with what is left: `claimstream archive accept"
-            " --reason ...` puts the lost entries aside, and `claimstream archive restore DIRECTORY` puts them back"
+            " --reason ...` puts the lost entries aside, and `claimstream archive put-back DIRECTORY` puts them back"
         )
     log = "" if seat.log == CLAIM_LOG else f" --log {seat.log}"
+    if "ROLLED BACK" in seat.why:
+        return (
+            "a server took over that had not received the last entries, or an older copy was restored: log, position and"
+            " effects went back together, what left the store did not. Put the newer copy back, or accept the loss:"
+            f" `claimstream resume {seat.partition}{log} --reason ...`"
+        )
     return f"repair the cause, then `claimstream resume {seat.partition}{log} --reason ...`"
 
 
