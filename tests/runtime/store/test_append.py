@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runtime.effects import Append, Delete, HashIncrement, Put, SetAdd, StreamAdd
-from runtime.errors import EffectRefused, Halted
-from runtime.store.append import Appended, Appender, Rejected
+from runtime.embedded.server import running_server
+from runtime.errors import EffectRefused, Halted, OutcomeUnknown
+from runtime.store.append import AppendAnswer, Appended, Appender, Rejected
+from runtime.store.clients import StoreAddress, open_commands
+from runtime.store.received import Received
+from tests.support.store import command
 from tests.support.things import fact, facts, open_things
 from tests.support.waiting import until
 from tests.support.windows import window
@@ -200,3 +207,44 @@ async def test_a_halted_partition_takes_no_append(commands: Redis) -> None:
     await commands.hset("things:state", "halted", "by hand")
     with pytest.raises(Halted, match="HALTED: by hand"):
         await things.add("T1")
+
+
+@window("W6")
+async def test_an_append_is_confirmed_by_replicas_that_have_it_also_when_it_is_repeated() -> None:
+    """WAIT counts from the last write of its own connection: a repetition that only read would be confirmed at once."""
+    directives = {"repl-diskless-sync-delay": "0"}
+    async with running_server(port=21_200, directives=directives) as server, running_server() as second:
+        address = StoreAddress.parse(server.url)
+        commands, replica = (
+            open_commands(one, max_connections=2, allow_replica=True)
+            for one in (address, StoreAddress.parse(second.url))
+        )
+        things = await open_things(commands)
+        appender = Appender(commands, {things.name: things.log}, received=Received(1, 100), fsynced=True)
+        await command(replica, "REPLICAOF", "127.0.0.1", str(server.store.port))
+
+        async def in_step() -> bool:
+            with suppress(OutcomeUnknown):
+                answer = await appender.append(facts("T1", 0, 1, command="first"))
+                return isinstance(answer, Appended) and answer.confirmed == "fsynced and replicated"
+            return False
+
+        await until(in_step, within=20.0, what="the replica takes the stream")
+        os.kill(second.store.server_pid, signal.SIGSTOP)
+        try:
+            for _ in range(2):  # the second time on another connection: the first was dropped
+                with pytest.raises(OutcomeUnknown, match="0 of 1 replicas had the write"):
+                    await appender.append(facts("T1", 1, 1, command="second"))
+            assert await appender.append(facts("T1", 0, 1, command="late")) == Rejected(2), "nothing was written"
+        finally:
+            os.kill(second.store.server_pid, signal.SIGCONT)
+
+        async def confirmed() -> AppendAnswer | None:
+            with suppress(OutcomeUnknown):
+                return await appender.append(facts("T1", 1, 1, command="second"))
+            return None
+
+        answer = await until(confirmed, within=10.0, what="the replica has it")
+        assert isinstance(answer, Appended) and answer.repeated and answer.version == 2
+        for client in (commands, replica):
+            await client.aclose()

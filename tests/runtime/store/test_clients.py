@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from redis.crc import key_slot
+from redis.exceptions import ClusterDownError
 from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import TimeoutError as StoreTimeoutError
 
@@ -25,6 +27,10 @@ from runtime.store.clients import (
     open_commands,
     open_reader,
 )
+from runtime.store.cluster_map import slot_of
+from runtime.store.faults import Fault, classify
+from runtime.store.keys import LogSpec
+from runtime.store.opening import open_store
 from tests.support.store import command
 from tests.support.waiting import until
 from tests.support.windows import window
@@ -52,6 +58,26 @@ QUOTED = "s3cret%2Fwith%3Aodd%40signs"
             "rediss://store?ssl_ca_certs=/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem",
             StoreAddress(host="store", tls=True, ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem"),
         ),
+        (
+            f"redis+sentinel://u:{QUOTED}@a:1,b,[::1]:3/mymaster/2",
+            StoreAddress(
+                host="a",
+                port=1,
+                nodes=(("a", 1), ("b", 26379), ("::1", 3)),
+                service="mymaster",
+                db=2,
+                username="u",
+                password=Secret(PASSWORD),
+            ),
+        ),
+        (
+            "rediss+sentinel://a/my%2Fmaster",
+            StoreAddress(host="a", port=26379, nodes=(("a", 26379),), service="my/master", tls=True),
+        ),
+        (
+            "redis+cluster://a:7000,b",
+            StoreAddress(host="a", port=7000, nodes=(("a", 7000), ("b", 6379)), cluster=True),
+        ),
     ],
 )
 def test_a_url_is_read_and_told_again_without_its_password(url: str, expected: StoreAddress) -> None:
@@ -72,6 +98,11 @@ def test_a_url_is_read_and_told_again_without_its_password(url: str, expected: S
         ("redis://store/claims", "database in the store's URL is 'claims'"),
         ("redis://store?socket_timeout=1", "argument 'socket_timeout'; allowed: db "),
         ("rediss://store?ssl_cert_reqs=none", "argument 'ssl_cert_reqs'; allowed: db, ssl_ca_certs"),
+        ("redis://a,b", "names one server; for several"),
+        ("redis+sentinel://a:26379", "ends with the name of the service"),
+        ("redis+sentinel://a,b:x/mymaster", "no usable host or port"),
+        ("redis+cluster://a/2", "asks for database 2; a Redis Cluster has 0 only"),
+        ("redis+cluster://a?ssl_ca_certs=/ca", "argument 'ssl_ca_certs'; allowed: db "),
         ("unix://run/s", "needs an absolute path"),
         ("unix://", "needs an absolute path"),
     ],
@@ -87,6 +118,46 @@ def test_a_refused_url_does_not_show_its_password(url: str) -> None:
     with pytest.raises(BadStoreAddress) as refused:
         StoreAddress.parse(url)
     assert "s3cret" not in f"{refused.value} {refused.value!r}"
+
+
+async def test_a_cluster_refuses_names_without_tags_before_it_is_asked_anything() -> None:
+    address = StoreAddress.parse("redis+cluster://127.0.0.1:1")
+    with pytest.raises(ValueError, match="needs names with hash tags, and these logs have none: things"):
+        await open_store(address, [LogSpec("things", "thing", "thingId")], {})
+
+
+async def test_sentinels_that_cannot_be_asked_are_a_store_that_is_away() -> None:
+    address = StoreAddress.parse("redis+sentinel://127.0.0.1:1,127.0.0.1:2/mymaster")
+    for client in (open_commands(address, max_connections=1), open_reader(address, block_ms=100, client_name="r")):
+        with pytest.raises(StoreConnectionError, match="no Sentinel tells where the master of 'mymaster' is") as told:
+            await client.ping()
+        assert classify(told.value) is Fault.RETRYABLE
+        await client.aclose()
+
+
+async def test_a_cluster_without_an_answer_is_a_store_that_is_away() -> None:
+    client = open_commands(StoreAddress.parse("redis+cluster://127.0.0.1:1,127.0.0.1:2"), max_connections=1)
+    with pytest.raises(ClusterDownError, match="2 nodes of the cluster were asked and none answered") as told:
+        await client.get("a")
+    assert classify(told.value) is Fault.RETRYABLE
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("command_", "key"),
+    [
+        (("GET", "{p1}a"), True),
+        (("FCALL", "f", 2, "b:{p1}", "c:{p1}"), True),
+        (("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s:{p1}", ">"), True),
+        (("XINFO", "STREAM", "s:{p1}"), True),
+        (("MEMORY USAGE", "s:{p1}"), True),
+        (("EVAL", "return 1", 0), False),
+        (("CLIENT", "ID"), False),
+        (("INFO", "memory"), False),
+    ],
+)
+def test_a_command_goes_to_the_slot_of_its_first_key(command_: tuple[str | int, ...], key: bool) -> None:
+    assert slot_of(command_) == (key_slot(b"p1") if key else None)
 
 
 def test_nothing_that_prints_an_address_or_a_client_shows_the_password() -> None:
