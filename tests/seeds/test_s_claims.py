@@ -211,7 +211,7 @@ def test_s16_a_claim_with_a_bad_amount_is_refused_in_the_words_of_the_lab(lab: L
         ({"policyId": ""}, "Policy ID is required"),
         ({"customerId": None}, "Customer ID is required"),
         ({"type": "boat"}, "Claim type must be auto, home, or life"),
-        ({"incidentDate": "2999-01-01"}, "loss date"),
+        ({"incidentDate": "2999-01-01"}, "incident date must not be after the report"),
         ({"amount": "1e400"}, "Valid claim amount is required"),
     ):
         refused = lab.cs("claim", "submit", json.dumps(J7 | wrong))
