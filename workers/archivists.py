@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from runtime.clock import Clock
     from runtime.store.opening import OpenStore
 
-ARCHIVISTS = "archivists"
-"""The group that archives, on each log: trimming never passes its position."""
-
 
 class Archivist(Archiver):
     """Reads `claims:events` as `archivists`."""
 
     name: ClassVar[str] = "archivist"
-    group: ClassVar[str] = ARCHIVISTS
+    group: ClassVar[str] = "archivists"
     log: ClassVar[str] = CLAIM_LOG
 
 
 class PolicyArchivist(Archiver):
-    """Reads `policies:events` as `archivists`."""
+    """Reads `policies:events` as `policy-archivists`."""
 
     name: ClassVar[str] = "policy-archivist"
-    group: ClassVar[str] = ARCHIVISTS
+    group: ClassVar[str] = "policy-archivists"
     log: ClassVar[str] = POLICY_LOG
 
 
 class CustomerArchivist(Archiver):
-    """Reads `customers:events` as `archivists`."""
+    """Reads `customers:events` as `customer-archivists`."""
 
     name: ClassVar[str] = "customer-archivist"
-    group: ClassVar[str] = ARCHIVISTS
+    group: ClassVar[str] = "customer-archivists"
     log: ClassVar[str] = CUSTOMER_LOG
 
 
 KINDS: tuple[type[Archiver], ...] = (Archivist, PolicyArchivist, CustomerArchivist)
 """All of them."""
+
+ARCHIVISTS: dict[str, str] = {kind.log: kind.group for kind in KINDS}
+"""Log -> the group that archives it: trimming never passes its position."""
 
 
 def builders(

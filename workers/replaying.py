@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from domain.events import EVENTS, decode_body
-from runtime.effects import Effect, StreamAdd
+from runtime.effects import Effect, Expire, StreamAdd
 from runtime.entry import Batch, EntryReader, in_order
 from runtime.errors import RuntimeFault
 from runtime.store.rebuilding import Rebuild
@@ -118,7 +118,8 @@ class Replay:
         self._progress = progress
         self._actor = self._projection.build(self._keys, self._reads)
         self._parked: frozenset[str] = frozenset()
-        self._streams: set[str] = set()
+        self._stays: set[str] = set()
+        """Staged keys that are compared and not swapped: streams, and what ends by itself and is written anew."""
 
     async def run(self, *, dry_run: bool, who: str = "", why: str = "") -> Replayed:
         """Build, compare and (unless `dry_run`) swap. Raises `Unsettled` when the live group never stands still."""
@@ -135,8 +136,9 @@ class Replay:
             if swapped:
                 break
             live = await self._caught_up()
-            pairs = [(pair.staged, pair.live) for pair in self._pairs() if not pair.stream]
-            known = {name for _, name in pairs}
+            every = self._pairs()
+            pairs = [(pair.staged, pair.live) for pair in every if pair.staged not in self._stays]
+            known = {pair.live for pair in every}
             gone = [name for name in strangers if name not in known]
             swapped = await self._rebuild.swap(live, pairs, gone, who=who, why=why)
         if not swapped:
@@ -172,7 +174,7 @@ class Replay:
             if parked != self._parked:  # what was parked has been taken, or the other way round: from the start
                 self._parked = parked
                 await self._rebuild.begin()
-                self._streams.clear()
+                self._stays.clear()
                 self._actor = self._projection.build(self._keys, self._reads)
             upto = live.position if live.there else await self._end()
             if upto in ("0-0", self._rebuild.position) or not upto:
@@ -190,7 +192,7 @@ class Replay:
                 entries = [self._entries.read(row) for row in part]
                 batch = Batch(CLAIM_LOG, self._partition, [one for one in entries if self._applies(one)])
                 effects = [one for one in await self._actor.handle(batch) if isinstance(one, Effect)]
-                self._streams |= {one.key for one in effects if isinstance(one, StreamAdd)}
+                self._stays |= {one.key for one in effects if isinstance(one, StreamAdd | Expire)}
                 await self._rebuild.apply(effects, entries[-1].id, self._rebuild.count + len(part))
                 self._progress(self._rebuild.count)
             if len(part) < len(rows) or self._rebuild.position == upto:
@@ -206,7 +208,7 @@ class Replay:
 
     def _pairs(self) -> list[Pair]:
         """Staged and live names that belong together."""
-        return [Pair(name, self._rebuild.live_name(name), stream=name in self._streams) for name in self._rebuild.names]
+        return [Pair(name, self._rebuild.live_name(name)) for name in self._rebuild.names]
 
     async def _there(self, pairs: list[Pair]) -> list[Pair]:
         """Those to compare: a key that ends by itself may have ended."""
@@ -227,14 +229,10 @@ class Replay:
 
 
 class Pair(NamedTuple):
-    """A staged key and the live one that it stands for.
-
-    A stream is compared and stays: whoever reads it has a place in it.
-    """
+    """A staged key and the live one that it stands for."""
 
     staged: str
     live: str
-    stream: bool
 
 
 class Unsettled(RuntimeFault):

@@ -38,8 +38,8 @@ ROUTES: tuple[Route, ...] = (
     Route("timekeeper", "timekeepers", CLAIM_LOG, timed=True, seals=True),
     Route("payments", "payments", CLAIM_LOG, bank=True, seals=True),
     Route("archivist", "archivists", CLAIM_LOG, archive=True),
-    Route("policy-archivist", "archivists", POLICY_LOG, archive=True),
-    Route("customer-archivist", "archivists", CUSTOMER_LOG, archive=True),
+    Route("policy-archivist", "policy-archivists", POLICY_LOG, archive=True),
+    Route("customer-archivist", "customer-archivists", CUSTOMER_LOG, archive=True),
     Route("simulator", "simulator", CLAIM_LOG, simulation=True, seals=True),
 )
 """Every actor that there is."""

@@ -68,7 +68,7 @@ FORBIDDEN = [
 ROOMS = ("runtime.supervision", "runtime.store", "runtime.serving", "runtime.cluster")
 JOINERS = (
     "runtime", "runtime.host", "runtime.host_options", "runtime.exporter", "runtime.floor", "runtime.plan",
-    "runtime.sampler", "runtime.fleet", "runtime.testing",
+    "runtime.sampler", "runtime.fleet", "runtime.testing", "runtime.archive",
 )  # fmt: skip
 
 FILLS_THE_OPTIONS = ("config", "workers.bootstrap", "workers.cli")

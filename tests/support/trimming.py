@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.store.retention import Retention, Trimmed
-from workers.archivists import ARCHIVISTS, KINDS, Archives
+from workers.archivists import KINDS, Archives
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,6 @@ async def trim_all(app: Application, before: str = FAR) -> list[Trimmed]:
     for kind in KINDS:
         keys = app.keyspace(kind.log)
         for partition in range(keys.spec.partitions):
-            retention = Retention(app.store.commands, app.store.reads, keys, partition, ARCHIVISTS)
+            retention = Retention(app.store.commands, app.store.reads, keys, partition, kind.group)
             found.append(await retention.trim(before, who="tester", why="a test"))
     return found

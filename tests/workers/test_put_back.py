@@ -14,6 +14,7 @@ from tests.support.small_cluster import dump_of, small_application, small_cluste
 from tests.support.store import command
 from tests.support.trimming import archives
 from tests.support.waiting import until
+from tests.support.windows import window
 from workers.archivists import KINDS
 from workers.keys import CLAIM_LOG
 from workers.putting_back import put_back
@@ -60,6 +61,7 @@ async def accepted(app: Application, directory: Path) -> list[Path]:
     return aside
 
 
+@window("W29")
 @pytest.mark.timeout(60)
 async def test_w29_a_rolled_back_store_halts_and_gets_its_archived_tail_back(
     store_address: StoreAddress, commands: Redis, tmp_path: Path

@@ -12,6 +12,7 @@ from tests.support.rows import row
 from tests.support.small_cluster import small_cluster
 from tests.support.store import command
 from tests.support.trimming import archives
+from tests.support.windows import window
 from workers.keys import CLAIM_LOG
 from workers.replay_intents import IntentCheck
 from workers.replaying import Replay, entries_between
@@ -78,6 +79,7 @@ async def test_wrong_figures_are_named_and_set_right(
         assert b"swap" in str(operations[-1]).encode()
 
 
+@window("W44")
 @pytest.mark.parametrize("partitions", [1, 2])
 async def test_w44_a_rebuild_under_load_equals_the_fold(
     store_address: StoreAddress, commands: Redis, tmp_path: Path, partitions: int

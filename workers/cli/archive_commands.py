@@ -1,4 +1,4 @@
-"""`archive status | accept | restore`: what is archived, and what to do after the store was rolled back."""
+"""`archive status | accept | put-back`: what is archived, and what to do after the store was rolled back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command("status")(status)
     group.command("accept")(accept)
-    group.command("restore")(restore)
+    group.command("put-back")(put_back_entries)
     app.add_typer(group, name="archive")
 
 
@@ -76,7 +76,7 @@ def accept(ctx: typer.Context, reason: Reason = "") -> None:
     given = given_of(ctx)
     rows = run_async(_accept(given, operator(), reason))
     lines = [
-        f"{row['log']}: {row['entries']:,} entries put aside in {row['aside']}; `claimstream archive restore"
+        f"{row['log']}: {row['entries']:,} entries put aside in {row['aside']}; `claimstream archive put-back"
         f" {row['aside']}` puts them back"
         if row["aside"]
         else f"{row['log']}: nothing was put aside"
@@ -132,7 +132,7 @@ async def _accept(given: Given, who: str, why: str) -> list[dict[str, Any]]:
     return rows
 
 
-def restore(
+def put_back_entries(
     ctx: typer.Context,
     directory: Annotated[str, typer.Argument(help="What `archive accept` put aside.")],
 ) -> None:
@@ -141,7 +141,7 @@ def restore(
     aside = Path(directory)
     if not aside.is_dir():
         raise Problem(f"{directory} is not there: give the directory that `claimstream archive accept` named")
-    told = run_async(_restore(given, aside))
+    told = run_async(_put_back(given, aside))
     text = (
         f"{told['appended']:,} facts put back, {told['known']:,} were there, {len(told['refused']):,} do not fit any"
         f" more, {told['requests']:,} requests are left to their senders"
@@ -151,7 +151,7 @@ def restore(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _restore(given: Given, directory: Path) -> dict[str, Any]:
+async def _put_back(given: Given, directory: Path) -> dict[str, Any]:
     import msgspec
 
     from workers.cli.opening import opened_application

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from workers.cli.bars import Bar
     from workers.cli.given import Given
 
-LOGS = ("claims:events", "policies:events", "customers:events")
-"""The logs that are archived."""
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -80,10 +77,10 @@ async def _trim(
     rows: list[dict[str, Any]] = []
     async with connected(settings, store_address(settings)) as client:
         reads = Reads(client)
-        for spec in await stored_specs(reads, [one for one in log_specs(settings) if one.name in LOGS]):
+        for spec in await stored_specs(reads, [one for one in log_specs(settings) if one.name in ARCHIVISTS]):
             keys = Keyspace(spec)
             for partition in range(spec.partitions):
-                retention = Retention(client, reads, keys, partition, "" if bare else ARCHIVISTS)
+                retention = Retention(client, reads, keys, partition, "" if bare else ARCHIVISTS[spec.name])
                 length = int(await reads.one("XLEN", keys.log(partition)))
                 try:
                     limit = await retention.limit(wanted)

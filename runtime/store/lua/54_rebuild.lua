@@ -83,9 +83,7 @@ local function swap(keys, args)
   require_right('XADD', keys[5])
   refusal = guarded(state_key, nil, function()
     for n = 7, pairs_end, 2 do
-      local there = redis.call('EXISTS', keys[n]) == 1
-      local ended = there and redis.call('PTTL', keys[n]) > 0 and redis.call('EXISTS', keys[n + 1]) == 0
-      if there and not (ended and record[1]) then -- what has ended by itself is not brought back
+      if redis.call('EXISTS', keys[n]) == 1 then
         write('RENAME', keys[n], keys[n + 1])
       else
         write('DEL', keys[n], keys[n + 1])

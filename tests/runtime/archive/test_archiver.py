@@ -22,6 +22,7 @@ from runtime.store.position import look
 from tests.support.hosts import LOG, QUICK, outside, plan_of, running_host, spec
 from tests.support.store import command
 from tests.support.waiting import until
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -126,6 +127,7 @@ def _copy_fsynced(source: Path, target: Path, kept: dict[str, int]) -> None:
             copy.write_bytes(file.read(size))
 
 
+@window("W45")
 @pytest.mark.parametrize("point", ["archive.written", "archive.fsynced"])
 async def test_a_failure_between_writing_and_settling_leaves_every_entry_once(
     store_address: StoreAddress, commands: Redis, tmp_path: Path, point: str
@@ -140,6 +142,7 @@ async def test_a_failure_between_writing_and_settling_leaves_every_entry_once(
             assert (await look(commands, one.store.logs[LOG].keys, GROUP, 0)).parked == 0
 
 
+@window("W45")
 async def test_what_was_written_but_never_settled_is_cut_off_by_the_next_owner(
     store_address: StoreAddress, commands: Redis, tmp_path: Path
 ) -> None:
@@ -187,6 +190,7 @@ async def test_a_full_disk_is_a_declared_wait_and_it_goes_on_by_itself(
         assert archived(tmp_path) == await in_log(commands)
 
 
+@window("W29")
 async def test_a_store_behind_its_archive_halts_the_partition(
     store_address: StoreAddress, commands: Redis, tmp_path: Path
 ) -> None:
