@@ -360,9 +360,9 @@ async def test_a_gap_that_never_ends_waits_instead_of_spinning(commands: Redis, 
         async def gap(*args: object, **named: object) -> Gap:
             return Gap(served.runner.position, "another server")
 
-        served.link.settle = gap
+        served.link.settle = gap  # type: ignore[method-assign]
         await things.add("T1", 1)
         await served.until_wait("backoff")
         await until(lambda: served.resyncs.count("gap") > 3, what="it looks again after the wait")
-        served.link.settle = real
+        served.link.settle = real  # type: ignore[method-assign]
     assert served.resyncs.count("gap") > 3

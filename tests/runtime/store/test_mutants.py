@@ -13,7 +13,7 @@ import pytest
 
 from runtime.answers import Gap, Settled
 from runtime.effects import HashIncrement, ListPush
-from runtime.store import functions
+from runtime.store import functions, position
 from runtime.store.append import Appended
 from tests.support.things import START, Things, facts, open_things
 
@@ -170,6 +170,39 @@ async def a_healed_group_goes_on_at_its_position(things: Things) -> bool:
     return len(await things.read(G)) == 2
 
 
+async def a_dead_consumer_is_kept_while_something_is_pending_at_it(things: Things) -> bool:
+    """S14: the owner takes it over first."""
+    await things.add("T1", 1)
+    await things.resync(G, "steady", start=True)
+    await things.read(G, "dead")
+    await position.tidy(things.client, things.keys, G, 0, "steady", ["steady"])
+    return (await things.look(G)).pending == 1
+
+
+async def only_the_owner_tidies(things: Things) -> bool:
+    """A zombie knows an old list of the living."""
+    await things.resync(G, "owner", start=True)
+    await things.read(G, "owner")
+    await position.tidy(things.client, things.keys, G, 0, "zombie", ["zombie"])
+    return (await things.look(G)).consumers == 1
+
+
+async def a_death_in_company_counts_against_nobody(things: Things) -> bool:
+    """W21."""
+    (only,) = await things.add("T1", 1)
+    await things.resync(G, "one", start=True)
+    await position.mark(things.client, things.keys, G, 0, START, only, "one", count=1, alone=False)
+    return (await things.resync(G, "two", start=True)).kills == 0
+
+
+async def a_death_of_many_together_counts_against_none_of_them(things: Things) -> bool:
+    """W20: only a single entry that had the process to itself can be blamed."""
+    ids = await things.add("T1", 2)
+    await things.resync(G, "one", start=True)
+    await position.mark(things.client, things.keys, G, 0, START, ids[1], "one", count=2, alone=True)
+    return (await things.resync(G, "two", start=True)).kills == 0
+
+
 FENCE = "if record[1] ~= expected then return {'FENCED', record[1], record[3] or ''} end"
 ENTRY_GONE = "if not two[1] or two[1][1] ~= position then"
 MISSING = """\
@@ -177,7 +210,7 @@ MISSING = """\
     halt(state_key, 'LOST: the position record of ' .. group .. ' is missing')
     return {'LOST', 'the position record of ' .. group .. ' is missing'}
   end
-  if record[1] ~="""
+  -- Our own token"""
 UNFIT = """\
     local wrong = unfit(op, keys, seen)
     if wrong then return {'INVALID', wrong} end
@@ -206,7 +239,7 @@ MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
         (ENTRY_GONE, "if two[1] and two[1][1] ~= position then two[2] = two[1] end if false then"),
     )),
     "missing position read as 0-0": (a_missing_position_is_not_the_beginning, (
-        (MISSING, "  if not record[1] then record[1] = '0-0' record[2] = '0' end\n  if record[1] ~="),
+        (MISSING, "  if not record[1] then record[1] = '0-0' record[2] = '0' end\n  -- Our own token"),
     )),
     "XACK left out": (a_settled_batch_is_no_longer_pending, (
         ("refusal = acknowledge(log_key, group, expected, ids)", "refusal = nil"),
@@ -233,6 +266,18 @@ MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
         a_cursor_that_was_set_back_leaves_nothing_pending_after_resync,
         (("  clear_settled(log_key, group, record[1])\n", ""),),
     ),
+    "tidy drops what is pending": (a_dead_consumer_is_kept_while_something_is_pending_at_it, (
+        ("    if row[4] == 0 and goes(row[2]) then", "    if goes(row[2]) then"),
+    )),
+    "anybody tidies": (only_the_owner_tidies, (
+        ("  if started ~= args[2] then return {'FENCED', started or ''} end\n  local living", "  local living"),
+    )),
+    "deaths in company are counted": (a_death_in_company_counts_against_nobody, (
+        ("    if record[2] and record[3] == '1' then redis", "    if record[3] == '1' then redis"),
+    )),
+    "deaths of many together are counted": (a_death_of_many_together_counts_against_none_of_them, (
+        ("    if record[2] and record[3] == '1' then redis", "    if record[2] then redis"),
+    )),
     "a healed group begins at the end": (a_healed_group_goes_on_at_its_position, (
         ("redis.call('XGROUP', 'CREATE', log_key, group, position, 'ENTRIESREAD', settled)",
          "redis.call('XGROUP', 'CREATE', log_key, group, '$')"),
