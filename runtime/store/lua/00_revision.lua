@@ -1,2 +1,2 @@
--- revision 2, digest 113565abe1d22050
+-- revision 3, digest c02ae91d1edf968e
 -- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.
