@@ -115,6 +115,19 @@ def test_a_claim_goes_through_everything_that_people_do_and_verify_stays_green(l
     assert lab.cs("verify").code == 0, lab.cs("verify").out
 
 
+@pytest.mark.timeout(60)
+def test_a_machines_decision_that_is_rescinded_gives_the_claim_an_owner_whose_load_counts(lab: Lab) -> None:
+    claim = lab.submit(amount=1200)
+    lab.until_state(claim, "PAYMENT_PENDING")
+    ok(lab, "payment", claim, "--failed", "ACCOUNT_CLOSED", "--final")
+    rescinded = ok(lab, "rescind", claim, "--reason", "the wrong account", "--as", "claims_manager:MGR-001")
+    assert rescinded["events"] == ["claim.decision.rescinded", "claim.reassigned"]
+    adjuster = lab.snapshot(claim)["assignedTo"]
+    lab.rest()
+    assert claim in [row["claim"] for row in lab.ok("work", adjuster)["claims"]]
+    assert lab.cs("verify").code == 0, lab.cs("verify").out
+
+
 def test_no_view_of_the_claimants_side_tells_of_suspicion_reserve_or_authority(lab: Lab) -> None:
     claim = lab.assigned()
     customer = lab.snapshot(claim)["customerId"]
