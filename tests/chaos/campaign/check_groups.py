@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tests.chaos.campaign.evidence import Evidence, LogEntry, Parked
 
+MOST_IDLE = 50
+"""In sound seeds there are none or a few: a consumer died with the tail of a log in its hands."""
+
 
 def applied_once_in_order(seen: Evidence) -> Iterator[Violation]:
     """I6: the ids that a group's settles wrote down are the prefix of its log, id by id."""
@@ -85,6 +88,13 @@ def at_rest_nothing_is_left(seen: Evidence) -> Iterator[Violation]:
                 "I9",
                 f"{len(waiting)} messages of partition {partition} still wait for another try: {sorted(waiting)[:3]}",
             )
+
+
+def groups_need_no_putting_back(seen: Evidence) -> Iterator[Violation]:
+    """I9 on the way: entries that nobody acknowledges are put right by the idle check, which must not be the rule."""
+    idle = seen.answers.get("resync:idle", 0)
+    if idle > MOST_IDLE:
+        yield Violation("I9", f"the idle check had to put groups back {idle} times: entries are left pending as a rule")
 
 
 def _dead_letters(seen: Evidence, name: str, group: str, partition: int) -> Iterator[Violation]:

@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     check_groups.applied_once_in_order,
     check_groups.settles_make_a_chain,
     check_groups.at_rest_nothing_is_left,
+    check_groups.groups_need_no_putting_back,
     check_views.claims_are_their_fold,
     check_views.counts_are_what_was_applied,
     check_outside.requests_have_their_outcome,

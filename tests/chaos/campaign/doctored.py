@@ -252,6 +252,11 @@ def _log_of(parked: str) -> str:
     return parked.replace(":parked:processors", "")
 
 
+def never_acknowledged(left: Left) -> None:
+    """I9."""
+    left.answers["resync:idle"] = 500
+
+
 def settles_overlap(left: Left) -> None:
     """I10."""
     seen = left.seen("cache-invalidators")
@@ -314,7 +319,8 @@ SPOILED: tuple[tuple[str, Callable[[Left], None]], ...] = (
     ("I6", one_lost_one_twice), ("I6", in_another_order), ("I6", held_nobody_back), ("I7", other_snapshot),
     ("I7", a_cent_more), ("I7", counted_once_more), ("I8", intent_missing), ("I8", intent_twice),
     ("I8", rubbish_forgotten), ("I9", pending), ("I9", not_at_the_end), ("I9", innocent_parked),
-    ("I10", settles_overlap), ("I11", sent_for_no_reason), ("I11", never_sent), ("I11", sent_twice),
+    ("I9", never_acknowledged), ("I10", settles_overlap), ("I11", sent_for_no_reason), ("I11", never_sent),
+    ("I11", sent_twice),
     ("I14", not_drained), ("I15", damaged_and_silent), ("I15", refused_without_reason), ("I16", in_clear),
     ("I18", descriptors_leak), ("floor", too_slow),
 )  # fmt: skip
