@@ -126,9 +126,9 @@ class ClaimKeys:
         """Hash: who handles the open claims of a household or an event, by claim."""
         return self.name(f"handlers:{tie}")
 
-    def seen(self, kind: str, value: str) -> str:
-        """Hash: on which claims a document (by hash) or a contact (by blind index) was seen, by claim."""
-        return self.name(f"seen:{kind}:{value}")
+    def seen(self, thing: str) -> str:
+        """Hash: on which claims a document (`document:{hash}`) or contact (`phone:{index}` ...) was seen, by claim."""
+        return self.name(f"seen:{thing}")
 
     @property
     def chain(self) -> str:

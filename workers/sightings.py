@@ -34,6 +34,11 @@ class Sighting(NamedTuple):
     claim_id: str
     kept: str
 
+    @property
+    def thing(self) -> str:
+        """What was seen, as keys name it."""
+        return f"{self.kind}:{self.value}"
+
 
 def contacts_of(claim: Claim) -> tuple[Sighting, ...]:
     """The contacts of a notice; with each the household, whose claims are related."""
@@ -53,8 +58,8 @@ def document_of(fact: Fact) -> Sighting | None:
 class Seen:
     """What is known of some documents and contacts; grows while a batch is decided."""
 
-    def __init__(self, known: dict[tuple[str, str], dict[str, str]]) -> None:
-        """`known`: (kind, value) -> claim -> what was kept with it."""
+    def __init__(self, known: dict[str, dict[str, str]]) -> None:
+        """`known`: thing -> claim -> what was kept with it."""
         self._known = known
 
     def shares_contact(self, claim: Claim) -> bool:
@@ -62,17 +67,17 @@ class Seen:
         return any(
             name != claim.claim_id and household != own.kept
             for own in contacts_of(claim)
-            for name, household in self._known.get((own.kind, own.value), {}).items()
+            for name, household in self._known.get(own.thing, {}).items()
         )
 
     def elsewhere(self, document: Sighting) -> bool:
         """Was this document seen on another claim?"""
-        return any(name != document.claim_id for name in self._known.get((document.kind, document.value), {}))
+        return any(name != document.claim_id for name in self._known.get(document.thing, {}))
 
     def note(self, sightings: Iterable[Sighting]) -> None:
         """Of the batch at hand: what is decided after it sees it."""
         for one in sightings:
-            self._known.setdefault((one.kind, one.value), {})[one.claim_id] = one.kept
+            self._known.setdefault(one.thing, {})[one.claim_id] = one.kept
 
 
 class Sightings:
@@ -86,14 +91,14 @@ class Sightings:
 
     async def of(self, sightings: Iterable[Sighting]) -> Seen:
         """Where these were seen, in one round trip; none at all when there is nothing to ask for."""
-        wanted = sorted({(one.kind, one.value) for one in sightings})
-        rows = iter(await self._reads.many([("HGETALL", keys.seen(*name)) for name in wanted for keys in self._parts]))
+        wanted = sorted({one.thing for one in sightings})
+        rows = iter(await self._reads.many([("HGETALL", keys.seen(name)) for name in wanted for keys in self._parts]))
         return Seen({name: _joined([next(rows) for _ in self._parts]) for name in wanted})
 
     def follow(self, facts: Sequence[Fact], claims: Mapping[str, Claim]) -> list[Effect]:
         """What these facts note."""
         return [
-            HashSet(self._own.seen(one.kind, one.value), {one.claim_id: one.kept})
+            HashSet(self._own.seen(one.thing), {one.claim_id: one.kept})
             for fact in facts
             for one in sightings_of(fact, claims.get(fact.claim_id))
         ]

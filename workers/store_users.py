@@ -107,7 +107,7 @@ def _work_lists(own: ClaimKeys) -> list[Grant]:
         grant("type hmget hincrby hgetall", own.adjuster_load),
         grant("type hset hgetall", own.adjuster_last),
         grant("type hset hdel hgetall", own.losses("*"), own.handlers("*")),
-        grant("type hset hgetall", own.seen("*", "*")),
+        grant("type hset hgetall", own.seen("*")),
         grant("type sadd", own.insured("*")),
     ]
 

@@ -125,4 +125,4 @@ def test_a_hash_that_is_none_is_refused() -> None:
 def test_the_names_of_the_index_carry_the_tag_of_their_partition() -> None:
     from workers.keys import ClaimKeys
 
-    assert ClaimKeys(Keyspace(claim_log(2)), 1).seen("phone", "x").endswith("{p1}")
+    assert ClaimKeys(Keyspace(claim_log(2)), 1).seen("phone:x").endswith("{p1}")

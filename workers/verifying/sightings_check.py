@@ -37,9 +37,9 @@ class SightingsCheck:
         for entry, fact in zip(page.entries, page.facts, strict=True):
             if fact is not None and self._place.applied(ClaimsProcessor.group, entry):
                 shown_here += sightings_of(fact, _first(fact))
-        questions = [("HGET", self._keys.seen(one.kind, one.value), one.claim_id) for one in shown_here]
+        questions = [("HGET", self._keys.seen(one.thing), one.claim_id) for one in shown_here]
         for one, stored in zip(shown_here, await self._reads.many(questions), strict=True):
-            key = self._keys.seen(one.kind, one.value)
+            key = self._keys.seen(one.thing)
             self._expected.add((key, one.claim_id))
             self._found.same(f"{key}: {one.claim_id}", one.kept.encode(), stored)
 
