@@ -125,7 +125,7 @@ def append_grants(keys: Keyspace) -> list[Grant]:
         grant("type get set", keys.head("*")),
         grant("type hmget hset", keys.snapshot("*")),
         grant("type rpush", keys.history("*")),
-        grant("get set", re.sub("command:[0-9a-f]+", "command:*", keys.command("any", "*"))),
+        grant("get set pexpire", re.sub("command:[0-9a-f]+", "command:*", keys.command("any", "*"))),
     ]
 
 
