@@ -5,7 +5,7 @@ Every key that a call may touch is declared; equal keys are declared once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -139,11 +139,19 @@ def encode_append(unit: Append, index: KeyTable, logs: LogTable, ttl_ms: int) ->
         str(ttl_ms),
         [texts(event, "an event") for event in unit.events],
         texts([part for pair in unit.snapshot.items() for part in pair], "the snapshot"),
-        encode_effects(unit.effects, index),
+        encode_effects(unit.effects, _beside(keys, keys.partition_of(entity), index)),
     ]
 
 
-def encode_effects(effects: Iterable[Effect], index: KeyTable) -> list[list[Any]]:
+def _beside(keys: Keyspace, partition: int, index: KeyTable) -> Callable[[str], int]:
+    """Numbers for the keys of a unit's own effects: one without a tag gets that of the unit's partition.
+
+    What an append writes beside its entity belongs to it, and in a cluster it has to lie on the same node.
+    """
+    return lambda key: index(key if "{" in key else keys.name(key, partition))
+
+
+def encode_effects(effects: Iterable[Effect], index: Callable[[str], int]) -> list[list[Any]]:
     """Effects as lists of texts. Raises `EffectRefused` when there are too many of them for one settle."""
     encoded = [effect.wire(index) for effect in effects]
     if len(encoded) > MAX_OPERATIONS:
