@@ -28,6 +28,11 @@ async def held_by(client: Outside, *names: str) -> bool:
     return set(await client.owners()) == set(names)
 
 
+def loaded(pid: int, library: Path) -> bool:
+    """Has this process the library in its memory?"""
+    return library.name in Path(f"/proc/{pid}/maps").read_text()
+
+
 @window("W48")
 async def test_a_clock_that_jumps_by_an_hour_and_back_costs_no_entry_and_no_seat(
     store_address: StoreAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -42,7 +47,7 @@ async def test_a_clock_that_jumps_by_an_hour_and_back_costs_no_entry_and_no_seat
                 preloaded.setenv(name, value)
             jumping = worker(WorkerOrder(url=store_address.url, name=LEFT, partitions=4))
             one = await jumping.__aenter__()
-        assert library.name in Path(f"/proc/{one.process.pid}/maps").read_text(), "its clock cannot be set"
+        assert loaded(one.process.pid, library), "its clock cannot be set"
         try:
             async with worker(WorkerOrder(url=store_address.url, name=SOUTH, partitions=4)):
                 await until(partial(held_by, client, LEFT, SOUTH), within=15.0, what="both serve")
