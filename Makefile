@@ -14,7 +14,7 @@ PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format campaign chaos bench seed-rows lock library-revision bench-lock clean audit image sbom \
+.PHONY: help run test lint format campaign power chaos bench seed-rows lock library-revision bench-lock clean audit image sbom \
 	deploy-check deploy-drill deploy-up deploy-down deploy-lock
 
 help: ## list these targets
@@ -50,6 +50,9 @@ CAMPAIGN ?=
 
 campaign: $(VENV)/.dev-installed ## real processes under every fault, judged event by event: SEEDS=n MINUTES=m
 	@$(BIN)/python -m tests.chaos.campaign --seeds $(SEEDS) --minutes $(MINUTES) --jobs $(JOBS) --target $(TARGET) $(CAMPAIGN)
+
+power: $(VENV)/.dev-installed ## the append-only file cut at every byte of its last unit, and a slow disk
+	@$(BIN)/python -m pytest -n 0 -q -s -m "chaos or slow" tests/chaos/power
 
 chaos: $(VENV)/.dev-installed ## the long tests that `make test` leaves out
 	@$(BIN)/python -m pytest -m chaos $(TEST)
