@@ -18,7 +18,7 @@ from runtime.supervision.signals import ChildStarted
 from runtime.telemetry.fleet_view import FleetView
 from runtime.telemetry.service_manager import service_manager
 from runtime.telemetry.status_server import StatusServer
-from workers.bootstrap import open_application
+from workers.bootstrap import archive_directory, open_application
 from workers.cli.run_process import STATUS_SOCKET, managed, started_line, told_to_logs
 from workers.cli.run_store import RunStore, examine_store, run_store
 from workers.cli.worker_sockets import remove, socket_folder, socket_name, sweep
@@ -116,6 +116,9 @@ def _environment(given: Given, settings: Settings, store: RunStore) -> dict[str,
     told = {"CLAIMSTREAM_PROFILE": settings.profile, "CLAIMSTREAM_EMBEDDED__DATA_DIR": data_dir}
     if store.server is not None:
         told["REDIS_URL"] = store.server.url
+        # A worker sees a store with an address, and would think that there is no place for an archive beside it.
+        if (archive := archive_directory(settings)) is not None:
+            told["CLAIMSTREAM_ARCHIVE__DIRECTORY"] = str(archive.absolute())
     elif given.redis_url is not None:
         told["REDIS_URL"] = given.redis_url
     return told
