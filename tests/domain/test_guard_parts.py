@@ -12,7 +12,7 @@ from domain import commands as c
 from domain import portrait
 from domain.bodies.base import SYSTEM, Actor
 from domain.bodies.deciding import AppealFiled, ClaimApproved, DecisionRescinded
-from domain.bodies.ending import ClaimClosed, ClaimReopened
+from domain.bodies.ending import ClaimClosed, ClaimReopened, ClaimWithdrawn
 from domain.bodies.paying import PaymentInitiated
 from domain.coverage import ClaimedItem
 from domain.decisions.approving import approved
@@ -253,3 +253,9 @@ def test_who_appeals_what_and_who_reopens_what() -> None:
     assert "no authority to reopen" in judged("G19", story, reopened)
     story.claim = replace(closed, destroyed_keys=("CUST-1",))
     assert "was erased" in judged("G19", story, reopened, actor=MANAGER)
+
+
+def test_a_claim_with_a_payment_under_way_does_not_end_by_withdrawal() -> None:
+    """The table lets nobody withdraw then; the guard would refuse all the same."""
+    story = Story().submit().do(c.ApproveClaim(), SENIOR)
+    assert "is pending" in judged("G17", story, ClaimWithdrawn(reason="r"))
