@@ -108,7 +108,11 @@ class Evidence:
         self.plan: dict[str, Any] = begin["plan"]
         self.partitions = int(self.plan["partitions"])
         self.tries = _tries(rows)
-        self.damaged = [(row.data["partition"], row.at) for row in of_kind(rows, "damage")]
+        self.damaged = [
+            (partition, row.at)
+            for row in of_kind(rows, "damage")
+            for partition in (range(self.partitions) if row.data["what"] == "flush" else [row.data["partition"]])
+        ]
         self._moved: dict[str, list[LogEntry]] = defaultdict(list)
         for row in of_kind(rows, "moved"):
             self._moved[row.data["log"]].append(log_entry(row.data["id"], row.data["fields"]))

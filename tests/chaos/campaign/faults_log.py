@@ -21,8 +21,11 @@ async def _group(scene: Scene) -> tuple[str, str]:
 @fault("destroy a group", "F20")
 async def destroy_group(scene: Scene) -> bool:
     """XGROUP DESTROY while it is read."""
-    log, group = await _group(scene)
-    return bool(await scene.tried("XGROUP", "DESTROY", log, group, key=log))
+    for _ in range(5):
+        log, group = await _group(scene)
+        if await scene.tried("XGROUP", "DESTROY", log, group, key=log):
+            return True
+    return False
 
 
 @fault("destroy all groups of a log", "F20")

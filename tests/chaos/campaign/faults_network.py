@@ -24,7 +24,7 @@ def _proxy(scene: Scene) -> Proxy:
 async def _lose(proxies: list[Proxy], call: bytes, nth: int, how: Literal["reset", "mute"]) -> bool:
     for proxy in proxies:
         proxy.lose_reply(call, nth, how)
-    for _ in range(30):
+    for _ in range(120):
         await asyncio.sleep(0.05)
         if not any(proxy.waiting for proxy in proxies):
             break
