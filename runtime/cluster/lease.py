@@ -7,6 +7,7 @@ them win.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import msgspec
 from runtime.store import functions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runtime.clock import Clock
     from runtime.store.keys import Keyspace
@@ -76,25 +77,32 @@ class Leases:
         await self._call(seats, "release")
 
     async def _call(self, seats: Iterable[Seat], what: str) -> dict[Seat, str]:
-        """One call per partition of a log: all keys of a call share a slot."""
+        """One call for all keys that share a tag, all calls at once: one partition that is away holds up no other.
+
+        Its fault is raised when the others have been dealt with.
+        """
         owners: dict[Seat, str] = {}
-        ttl_ms = str(int(self._options.ttl_seconds * 1000))
-        for group in _by_partition(seats):
-            began = self._clock.monotonic()
-            keys = [self._keyspaces[seat.log].lease(seat.group, seat.partition) for seat in group]
-            args = [self._process, ttl_ms, *(what for _ in group)]
-            reply = await functions.call(self._client, functions.LEASE, keys, args)
-            for seat, owner in zip(group, reply[1:], strict=True):
-                owners[seat] = owner.decode()
-                if what == "take" and owners[seat] == self._process:
-                    self._trusted_until[seat] = began + self._options.ttl_seconds - self._options.margin_seconds
-                else:
-                    self._trusted_until.pop(seat, None)
+        calls = [self._one_call(group, what, owners) for group in self._by_tag(seats)]
+        for problem in await asyncio.gather(*calls, return_exceptions=True):
+            if problem is not None:
+                raise problem
         return owners
 
+    async def _one_call(self, group: Sequence[Seat], what: str, owners: dict[Seat, str]) -> None:
+        began = self._clock.monotonic()
+        keys = [self._keyspaces[seat.log].lease(seat.group, seat.partition) for seat in group]
+        args = [self._process, str(int(self._options.ttl_seconds * 1000)), *(what for _ in group)]
+        reply = await functions.call(self._client, functions.LEASE, keys, args)
+        for seat, owner in zip(group, reply[1:], strict=True):
+            owners[seat] = owner.decode()
+            if what == "take" and owners[seat] == self._process:
+                self._trusted_until[seat] = began + self._options.ttl_seconds - self._options.margin_seconds
+            else:
+                self._trusted_until.pop(seat, None)
 
-def _by_partition(seats: Iterable[Seat]) -> list[list[Seat]]:
-    groups: dict[tuple[str, int], list[Seat]] = defaultdict(list)
-    for seat in sorted(seats):
-        groups[seat.log, seat.partition].append(seat)
-    return list(groups.values())
+    def _by_tag(self, seats: Iterable[Seat]) -> list[list[Seat]]:
+        """Seats whose lease keys lie in one slot: those of one partition, of whatever log."""
+        groups: dict[str, list[Seat]] = defaultdict(list)
+        for seat in sorted(seats):
+            groups[self._keyspaces[seat.log].name("", seat.partition)].append(seat)
+        return list(groups.values())
