@@ -150,8 +150,11 @@ async def test_a_raw_entry_that_cannot_be_is_parked_with_its_field_and_nothing_i
         await Importer(cluster.app).records([auto_row(ROW)])
         ids = {f"CLM-BAD{number:05d}": case for number, case in enumerate(CASES)}
         for name, case in ids.items():
-            await command(cluster.app.store.commands, "XADD", log, "*", *raw(name, lab_body(**case.lab)))
-        await cluster.at_rest()
+            body = lab_body(**case.lab)
+            if log == CLAIM_LOG:
+                body["description"] = body["description"][:300_000]  # eight groups read it there: longer shows no more
+            await command(cluster.app.store.commands, "XADD", log, "*", *raw(name, body))
+        await cluster.at_rest(within=60.0)
         parked = await letters(cluster, log, group)
         for name, case in ids.items():
             assert case.says in parked.get(name, "not parked"), case.name
