@@ -23,6 +23,7 @@ from runtime.store.rights import (
     Rights,
     append_grants,
     grant,
+    leases,
     merged_grants,
     process_grants,
     seat_grants,
@@ -323,7 +324,7 @@ def _rebuilding(logs: Logs) -> list[Grant]:
             grant("hmget hget hexists exists hset hdel", keys.state()),
             grant("hmget hset", keys.position("*")),
             grant("xadd", keys.operations()),
-            grant("get", keys.lease("*", 0)),
+            grant("get", leases(keys)),
         ]
     return found
 

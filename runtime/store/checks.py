@@ -24,6 +24,12 @@ Level = Literal["ok", "warn", "fail"]
 
 #: The oldest servers that have all we use (V1).
 OLDEST: Final = {"redis": (7, 0), "valkey": (7, 2)}
+#: By series: the first patch without the hole of the Lua engine that lets a script out of it (CVE-2025-49844). Redis 7.0
+#: has none of its own; distributions mended theirs under the same version (Debian: 5:7.0.15-1~deb12u10, V5).
+PATCHED: Final = {
+    "redis": {(7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2},
+    "valkey": {(7, 2): 11, (8, 0): 6, (8, 1): 4},
+}
 #: What a power cut may take, by `appendfsync` (D2, D3). A crash of the server process alone takes nothing.
 LOSS: Final = {
     "always": "nothing, on a disk that keeps its word",
@@ -168,6 +174,11 @@ def _server(info: Any) -> Finding:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < oldest:
         return Finding("server", "fail", seen, f"use {name} {oldest[0]}.{oldest[1]} or newer")
+    patches = [int(part) for part in version.split(".")[:3] if part.isdigit()]
+    mended = PATCHED[name].get(numbers)
+    if mended is not None and (patches[2] if len(patches) > 2 else 0) < mended:
+        advice = f"use {name} {numbers[0]}.{numbers[1]}.{mended} or newer: CVE-2025-49844"
+        return Finding("server", "warn", f"{seen}, whose Lua engine has a known hole", advice)
     return Finding("server", "ok", seen)
 
 

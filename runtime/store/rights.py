@@ -84,6 +84,11 @@ def grant(commands: str, *keys: str) -> Grant:
     return Grant(tuple(commands.split()), tuple(pattern(key) for key in keys))
 
 
+def leases(keys: Keyspace) -> str:
+    """The pattern of all leases on a log."""
+    return re.sub(r":\d+(?=$|:\{)", ":*", keys.lease("*", 0))
+
+
 ANYBODY = ("ping", "role", "select", "client|id", "client|setname", "wait")
 """What every connection of ours sends: see `runtime.store.clients`."""
 
@@ -143,7 +148,7 @@ def process_grants(keyspaces: Sequence[Keyspace], groups: Sequence[tuple[Keyspac
         found += [
             grant("type xinfo|stream xinfo|groups xrange memory|usage", keys.log()),
             grant("hmget hget hexists exists hset", keys.state(), f"{keys.spec.name}:state*"),
-            grant("get set del", re.sub(r":\d+(?=$|:\{)", ":*", keys.lease("*", 0))),
+            grant("get set del", leases(keys)),
         ]
     for keys, group in groups:
         found += [

@@ -21,6 +21,7 @@ from tests.support.source_tree import ROOT
 from tests.support.store import command
 from tests.support.two_versions import FEEDER, older_version
 from tests.support.waiting import until
+from tests.support.windows import window
 from workers.verifying import verify
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ async def feed(tree: Path, environment: dict[str, str], first: int, last: int) -
     return [name for line in told.splitlines() for name in json.loads(line)]
 
 
+@window("W43")
 @row("P35", "M52")
 async def test_a_rolling_upgrade_and_the_way_back_under_load_lose_and_double_nothing(
     tmp_path: Path, record_property: Callable[[str, object], None]

@@ -69,7 +69,9 @@ async def test_passwords_change_under_load_and_nothing_is_lost(tmp_path: Path) -
             seen = len(confirmed)
             await cut_everybody_off(secured.admin)
             await until(
-                lambda: loading.done() or len(confirmed) >= seen + 6, within=20.0, what="claims go on without the old ones"
+                lambda: loading.done() or len(confirmed) >= seen + 6,
+                within=20.0,
+                what="claims go on without the old ones",
             )
             assert not loading.done(), f"{len(confirmed)} claims, then: {loading.exception()}"
             ended.set()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("backup")(backup)
-    app.command("restore")(restore)
+    app.command(name="backup")(backup)
+    app.command(name="restore")(restore)
 
 
 def backup(
