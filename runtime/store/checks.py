@@ -24,8 +24,8 @@ Level = Literal["ok", "warn", "fail"]
 
 #: The oldest servers that have all we use (V1).
 OLDEST: Final = {"redis": (7, 0), "valkey": (7, 2)}
-#: By series: the first patch without the hole of the Lua engine that lets a script out of it (CVE-2025-49844). Redis 7.0
-#: has none of its own; distributions mended theirs under the same version (Debian: 5:7.0.15-1~deb12u10, V5).
+#: By series: the first patch without the hole of the Lua engine that lets a script out of it (CVE-2025-49844). Redis
+#: 7.0 has none of its own; distributions mended theirs under the same version (Debian: 5:7.0.15-1~deb12u10, V5).
 PATCHED: Final = {
     "redis": {(7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2},
     "valkey": {(7, 2): 11, (8, 0): 6, (8, 1): 4},
