@@ -26,7 +26,7 @@ number of the last entry, head of the chain after it. A checksum of head and pay
 MAGIC = b"CSF1"
 CHECKSUM = struct.Struct(">I")
 MOST_ENTRIES = 500
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 18
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple[str, list[bytes]]]).decode

@@ -11,7 +11,8 @@ class ArchiveOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Where the archive lies, and how it is cut."""
 
     #: Directory of the archive, outside the store. None: beside the data directory of the embedded store; for a store
-    #: that others run there is then no archive, and nothing is trimmed without saying so.
+    #: that others run there is then no archive, and nothing is trimmed without saying so. Every process that runs an
+    #: archivist has to see the same one: one that does not waits and says so.
     directory: str | None = None
     #: Whether there is an archive where a directory is known. Off: an actor less, and no third witness.
     enabled: bool = True
