@@ -93,7 +93,7 @@ async def _find_orphans(reads: Reads, place: Place, records: Mapping[str, _Recor
     prefix = f"{keys.spec.entity}:"
     async for raw in reads.keys(f"{prefix}*"):
         name = raw.decode(errors="replace")
-        entity = name.removeprefix(prefix)
+        entity = name.removeprefix(prefix).removesuffix(keys.name("", place.partition))
         about = {entity, entity.rpartition(":")[0]}
         if keys.partition_of(entity) == place.partition and not about & records.keys():
             findings["snapshot"].wrong(f"{name}: the log holds no event of this record")
