@@ -18,6 +18,7 @@ from runtime.effects import ListPush
 from runtime.store.append import Appended
 from tests.chaos.power.plug import COMMAND, GROUP, Plugged, RefusedError, plugged, what_is_left
 from tests.support.things import START, facts
+from tests.support.windows import window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +79,7 @@ async def test_a_cut_at_every_byte_leaves_all_of_the_last_unit_or_nothing(kind: 
     print(f"\n{kind}: cut at each of {cuts} bytes")  # noqa: T201  # the figure of the campaign
 
 
+@window("W5")
 async def test_with_always_nothing_confirmed_is_lost_when_the_file_ends_at_its_last_fsync(tmp_path: Path) -> None:
     """W5: at each confirmed reply the disk has it, so a cut back to the last fsync takes nothing that was confirmed."""
     async with plugged(tmp_path / "whole", "always") as (server, things):
