@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from domain.identity import event_id
+from domain.identity import command_id, event_id
 from tests.chaos.campaign.evidence import CLAIMS, REQUESTS, order
 from tests.chaos.campaign.load import digest_of
 from tests.chaos.campaign.verdict import Violation
@@ -62,6 +62,7 @@ def nothing_else_is_there(seen: Evidence) -> Iterator[Violation]:
         if name != "claims:notifications"
         for entry in seen.log(name, n)
     }
+    causes |= {command_id("bank", message) for message in seen.bank_messages}
     for name, partition in seen.places():
         if name not in (CLAIMS, REQUESTS):
             continue

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.chaos.campaign import check_groups, check_log, check_outside, check_run, check_views
+from tests.chaos.campaign import check_groups, check_log, check_money, check_outside, check_run, check_views
 from tests.chaos.campaign.dump import read_dump
 from tests.chaos.campaign.evidence import CLAIMS, OUTBOX, Evidence
 from tests.chaos.campaign.history import of_kind, read_history
@@ -39,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_outside.requests_have_their_outcome,
     check_outside.intents_are_those_of_the_facts,
     check_outside.calls_are_those_of_the_intents,
+    check_money.money_left_once,
     check_outside.nothing_personal_in_clear,
     check_run.drained_in_time,
     check_run.damage_halts,
@@ -110,6 +111,7 @@ def _describe(verdict: Verdict, seen: Evidence) -> None:
         "conflicts": sum(any(a["outcome"] == "conflict" for a in one.told) for one in seen.tries),
         "settles": sum(len(seen.batches(name, group, n)) for name, n in places for group in seen.groups(name, n)),
         "intents": sum(len(seen.log(name, n)) for name, n in places if name == OUTBOX),
+        "payouts": len(seen.bank_orders),
         "parked": sum(len(seen.parked(name, group, n)) for name, n in places for group in seen.groups(name, n)),
     }
     for row in of_kind(seen.rows, "fault"):

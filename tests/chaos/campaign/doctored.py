@@ -278,6 +278,20 @@ def sent_twice(left: Left) -> None:
     left.sent.append(left.sent[0])
 
 
+def money_of_nobody(left: Left) -> None:
+    """I11, money: an order of a payment that no fact initiated."""
+    order = {"key": "k", "paymentId": "PAY-CLM-NOBODY01-1", "amount": 5, "currency": "USD", "state": "paid"}
+    left.add("bank", orders=[order], messages=[])
+
+
+def paid_twice(left: Left) -> None:
+    """I11, money: two orders of one payment, both paid."""
+    rows = [fields for _, fields in left.log() if "claim.payment.initiated" in fields]
+    body = json.loads(rows[0][rows[0].index("data") + 1])
+    order = {"paymentId": body["paymentId"], **{"amount": body["amount"]["minor"], "currency": "USD"}, "state": "paid"}
+    left.add("bank", orders=[order | {"key": "k1"}, order | {"key": "k2"}], messages=[])
+
+
 def not_drained(left: Left) -> None:
     """I14."""
     for row in left.rows:
@@ -320,7 +334,7 @@ SPOILED: tuple[tuple[str, Callable[[Left], None]], ...] = (
     ("I7", a_cent_more), ("I7", counted_once_more), ("I8", intent_missing), ("I8", intent_twice),
     ("I8", rubbish_forgotten), ("I9", pending), ("I9", not_at_the_end), ("I9", innocent_parked),
     ("I9", never_acknowledged), ("I10", settles_overlap), ("I11", sent_for_no_reason), ("I11", never_sent),
-    ("I11", sent_twice),
+    ("I11", sent_twice), ("I11", money_of_nobody), ("I11", paid_twice),
     ("I14", not_drained), ("I15", damaged_and_silent), ("I15", refused_without_reason), ("I16", in_clear),
     ("I18", descriptors_leak), ("floor", too_slow),
 )  # fmt: skip

@@ -113,6 +113,9 @@ class Evidence:
             for row in of_kind(rows, "damage")
             for partition in (range(self.partitions) if row.data["what"] == "flush" else [row.data["partition"]])
         ]
+        told = of_kind(rows, "bank")
+        self.bank_orders: list[dict[str, Any]] = told[-1].data["orders"] if told else []
+        self.bank_messages: list[str] = told[-1].data["messages"] if told else []
         self._moved: dict[str, list[LogEntry]] = defaultdict(list)
         for row in of_kind(rows, "moved"):
             self._moved[row.data["log"]].append(log_entry(row.data["id"], row.data["fields"]))

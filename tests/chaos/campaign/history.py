@@ -6,6 +6,7 @@ Kinds and their data:
     try      op, what (append | raw), claim, command, expected, events (ids that it would add): before it is sent
     told     op, outcome (ok | conflict | unknown | refused), and of ok: version, ids, repeated
     fault    name, state (begin | end), done (was it exercised), detail
+    bank     orders (its own statement), messages (ids of what it said)
     moved    log, id, fields: an entry that was trimmed on purpose, so that it counts as archived
     measure  name, value, limit (a floor: value must not be above it), unit
     unmeasured  the same, when the machine was too busy for it to count

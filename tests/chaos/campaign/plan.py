@@ -38,6 +38,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Is the store's directory a small file system of its own?"""
     faults: tuple[str, ...]
     damage: str = ""
+    bank: bool = False
+    """Is there a bank that pays? Only where the store fsyncs: from any other one no money leaves."""
 
 
 SMALL = -1
@@ -87,7 +89,7 @@ def plan_of(seed: int, without: frozenset[str] = frozenset()) -> Plan:
     faults = tuple(_dealt(seed, without)) if flavour == "mixed" else tuple(_fewer(seed, flavour, without))
     synced = any(FAULTS[name].flavour == "synced" for name in faults)
     parents = flavour == "mixed" and chance.random() < 0.15
-    return Plan(
+    plan = Plan(
         seed=seed,
         flavour=flavour,
         partitions=chance.choice([1, 1, 4]),
@@ -101,6 +103,8 @@ def plan_of(seed: int, without: frozenset[str] = frozenset()) -> Plan:
         faults=faults,
         damage=DAMAGES[(seed // DAMAGE_EVERY) % len(DAMAGES)] if flavour == "damage" else "",
     )
+    bank = flavour == "mixed" and plan.fsync == "always" and chance.random() < 0.5
+    return msgspec.structs.replace(plan, bank=bank)
 
 
 def _flavour(seed: int) -> Flavour:

@@ -22,6 +22,7 @@ from config.loading import load
 from runtime.store.address import StoreAddress
 from runtime.store.position import look
 from tests.chaos.campaign import faults, measures, mutants
+from tests.chaos.campaign.bank import Bank
 from tests.chaos.campaign.checker import judged
 from tests.chaos.campaign.clock_shim import Clock, built
 from tests.chaos.campaign.embedded_target import AWAY
@@ -145,6 +146,7 @@ class _Run:
         if plan.seed == SMALL:
             self.book.pause = 0.06
         self.proxies: list[Proxy] = []
+        self.bank: Bank | None = None
 
     async def run(self) -> None:
         """All of it."""
@@ -180,6 +182,9 @@ class _Run:
     async def begin(self) -> Scene:
         """Workers, records, clients, producers."""
         library = built(Path("/tmp/claimstream-campaign"))
+        if self.plan.bank:
+            self.bank = Bank()
+            self.workers.more["CLAIMSTREAM_BANK__URL"] = await self.stack.enter_async_context(self.bank.open())
         clocked = any("clock" in name for name in self.plan.faults)
         for number in range(self.plan.slots):
             clock = Clock(library if clocked else None, self.folder / f"clock-{number}")
@@ -240,6 +245,10 @@ class _Run:
         """Rest, resources, drain, dump."""
         began = time.monotonic()
         rested, detail = await self._rested(scene)
+        if self.bank is not None and rested:
+            rested, detail = await self.bank.everything_told(scene, REST_SECONDS)
+            if rested:
+                rested, detail = await self._rested(scene)
         self.history.write("campaign", "end", rested=rested, seconds=round(time.monotonic() - began, 3), detail=detail)
         if self.plan.flavour != "damage" and rested:
             await measures.resources(scene)

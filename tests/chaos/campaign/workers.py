@@ -114,6 +114,8 @@ class Workers:
         self.history = history
         self.partitions = partitions
         self.processes = processes
+        self.more: dict[str, str] = {}
+        """Further settings of workers and clients."""
         self.slots: list[Slot] = []
         self._keeping: asyncio.Task[None] | None = None
 
@@ -131,6 +133,7 @@ class Workers:
             worker.FOLDER: str(self.folder),
             **{name: os.environ[name] for name in (mutants.VARIABLE,) if name in os.environ},
             **self.target.settings(url),
+            **self.more,
         }
 
     async def add(self, name: str, clock: Clock, *, tcp: bool) -> Slot:
