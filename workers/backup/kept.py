@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.effects import Effect, HashSet, ListPush, Put, SortedSetAdd
 from workers.backup.files import Kept
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, REQUEST_LOG, ClaimKeys
+from workers.routing import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,18 +24,16 @@ if TYPE_CHECKING:
 PROCESSOR = "processors"
 """The group of the claims processor."""
 
-OUTWARD: frozenset[tuple[str, str]] = frozenset(
-    {
-        (CLAIM_LOG, PROCESSOR),
-        (CLAIM_LOG, "notifications"),
-        (CLAIM_LOG, "payments"),
-        (CLAIM_LOG, "archivists"),
-        ("policies:events", "archivists"),
-        ("customers:events", "archivists"),
-        (NOTIFICATION_LOG, "dispatchers"),
-        (REQUEST_LOG, "intake"),
-    }
-)
+ARCHIVING: frozenset[tuple[str, str]] = frozenset((route.log, route.group) for route in ROUTES if route.archive)
+"""(log, group) of those that write the archive; with a log that is cut short theirs begins anew."""
+
+OUTWARD: frozenset[tuple[str, str]] = ARCHIVING | {
+    (CLAIM_LOG, PROCESSOR),
+    (CLAIM_LOG, "notifications"),
+    (CLAIM_LOG, "payments"),
+    (NOTIFICATION_LOG, "dispatchers"),
+    (REQUEST_LOG, "intake"),
+}
 """(log, group) of those that keep their place. The notifier is one: its intents leave by the dispatcher."""
 
 

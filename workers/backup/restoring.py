@@ -30,7 +30,7 @@ from workers.backup.files import (
     read_rows,
 )
 from workers.backup.folding import Fold
-from workers.backup.kept import OUTWARD, PROCESSOR, effects_of, entries_of
+from workers.backup.kept import ARCHIVING, OUTWARD, PROCESSOR, effects_of, entries_of
 from workers.backup.lists import Lists
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, REQUEST_LOG, ClaimKeys
 
@@ -122,7 +122,7 @@ class Restore:
         cut_short = self._until is not None
         groups: dict[str, Stand] = {}
         for group, standing in part.groups.items():
-            if (name, group) in OUTWARD and not (cut_short and group == "archivists"):
+            if (name, group) in OUTWARD - (ARCHIVING if cut_short else frozenset()):
                 groups[group] = counts.stand(group, before_undone=name == REQUEST_LOG)
                 await self._kept(restorer, standing.keys)
             else:

@@ -144,6 +144,23 @@ async def test_a_restore_up_to_a_moment_leaves_out_what_came_later_and_what_was_
             assert not any(await cluster.app.claims.read([one for one in late if one not in early]))
 
 
+async def test_the_archive_goes_on_with_a_whole_restore(tmp_path: Path) -> None:
+    """It knows nothing that the backup does not: the archivist finds that both agree, and writes on."""
+    folder = tmp_path / "backup"
+    async with another_store() as first:
+        async with small_cluster(first, tmp_path) as cluster:
+            await cluster.submit(6)
+            await cluster.to_the_end()
+            await backed_up(cluster, folder)
+    async with another_store() as second:
+        await restored(second, folder)
+        async with small_cluster(second, tmp_path) as cluster:
+            await cluster.submit(9)
+            await cluster.to_the_end()
+            await until(lambda: is_verified(cluster), within=20.0, what="every guarantee holds")
+            assert await command(cluster.app.store.commands, "HGET", "claims:events:state", "halted") is None
+
+
 async def test_a_store_that_holds_anything_is_never_restored_over(tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     async with another_store() as first, another_store() as second:
