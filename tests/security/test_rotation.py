@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runtime.errors import StoreUnavailable
 from runtime.store.credentials import SecretFile
 from runtime.store.opening import open_store
@@ -32,6 +34,7 @@ async def cut_everybody_off(admin: Redis) -> None:
     await command(admin, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
+@pytest.mark.chaos
 async def test_passwords_change_under_load_and_nothing_is_lost(tmp_path: Path) -> None:
     async with secured_store(tmp_path) as secured:
         await (await open_store(secured.as_user("deploy"), Logs.of().specs(), groups(simulation=True))).close()

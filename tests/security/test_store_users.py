@@ -94,10 +94,7 @@ async def secured(tmp_path: Path) -> AsyncIterator[Secured]:
 
 async def dry_run(admin: Redis, user: str, *words: str) -> bool:
     """Would the server let this user do that?"""
-    try:
-        answer = await command(admin, "ACL", "DRYRUN", user, *words)
-    except ResponseError as problem:
-        raise AssertionError(f"{words}: {problem}") from problem
+    answer = await command(admin, "ACL", "DRYRUN", user, *words)
     return answer in (b"OK", "OK", True)
 
 
@@ -117,21 +114,25 @@ async def test_every_user_may_do_exactly_what_the_table_says_with_each_kind_of_k
     assert sum(answer == b"OK" for answer in answers) > 500, "the samples show what is allowed, too"
 
 
-@pytest.mark.parametrize("actor", sorted(ACTORS))
-async def test_no_actor_may_administer_destroy_or_run_programs(actor: str, secured: Secured) -> None:
-    with_arguments = {"XTRIM": ("claims:events", "MAXLEN", "0"), "XGROUP|DESTROY": ("claims:events", "processors"),
-                      "XDEL": ("claims:events", "1-1")}  # fmt: skip
-    for name in FORBIDDEN:
-        words = (*name.split("|"), *with_arguments.get(name, ("claims:events", "0", "0")))
-        try:
-            may = await dry_run(secured.admin, actor, *words)
-        except AssertionError:
-            continue  # this server has no such command, or wants other arguments: the rule of the whole file says it
-        assert not may, f"{actor} may {name}"
-    flat = " ".join(TABLE[actor].rules()).lower()
-    assert not re.search(
-        r"\+@|\ballcommands\b|\ballkeys\b|~\*|\+(eval|script|function|config|debug|keys|flush|xtrim)", flat
-    )
+async def test_no_actor_may_administer_destroy_or_run_programs(secured: Secured) -> None:
+    on_the_log = {
+        "XTRIM": ("claims:events", "MAXLEN", "0"),
+        "XGROUP|DESTROY": ("claims:events", "processors"),
+        "XDEL": ("claims:events", "1-1"),
+    }
+    asked = 0
+    for actor in ACTORS:
+        for name in FORBIDDEN:
+            words = (*name.split("|"), *on_the_log.get(name, ("claims:events", "0", "0")))
+            try:
+                assert not await dry_run(secured.admin, actor, *words), f"{actor} may {name}"
+            except ResponseError:
+                continue  # this server has no such command, or wants other arguments: the rules below say it
+            asked += 1
+        flat = " ".join(TABLE[actor].rules()).lower()
+        wrong = r"\+@|\ballcommands\b|\ballkeys\b|~\*|\+(eval|script|function|config|debug|keys|flush|xtrim)"
+        assert not re.search(wrong, flat), actor
+    assert asked > len(ACTORS) * len(FORBIDDEN) // 2, "most of it was asked of the server"
 
 
 @row("S80")

@@ -54,7 +54,7 @@ def speaks_tls() -> bool:
 
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.deploy,
     pytest.mark.skipif(not speaks_tls(), reason="no redis-server with TLS on PATH: apt-get install redis-server"),
 ]
 

@@ -65,6 +65,7 @@ async def is_verified(cluster: SmallCluster) -> bool:
     return (await verify(cluster.app)).ok
 
 
+@pytest.mark.chaos
 @row("S86")
 async def test_a_backup_of_a_cluster_at_work_is_restored_to_a_store_where_every_guarantee_holds(tmp_path: Path) -> None:
     """Taken while claims come in; the first store is gone; the actors build the rest anew, and go on."""
