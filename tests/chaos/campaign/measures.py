@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.chaos.campaign.scene import Scene
 
 TAKEOVER_SECONDS = LEASE_SECONDS + 1.0
-OUTAGE_SECONDS = 2.0
+OUTAGE_SECONDS = 4.0
+"""Long enough that the rate of work shows, and not how long leases take."""
 LATE_SECONDS = 0.35
 """A measurement whose own steps came later than this was made on a machine that had no time for it: it counts not."""
 CATCH_UP = 3.0
