@@ -60,7 +60,7 @@ from workers.version import VERSION
 from workers.work_lists import WorkLists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from config.settings import Settings
     from runtime.actor import Actor
@@ -198,7 +198,9 @@ def process_card(serves: tuple[str, ...] = ()) -> ProcessCard:
     )
 
 
-def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int | None = None) -> ClusterPlan:
+def cluster_plan(
+    app: Application, settings: Settings, *, simulation_seed: int | None = None, serves: Sequence[str] = ()
+) -> ClusterPlan:
     """Logs and actors of the cluster; with a seed also the actors that play adjusters and bank."""
     claim_codec = EventCodec(tuple(EVENTS), decode_body, keep=BODIES_KEPT)
     codecs = {CLAIM_LOG: claim_codec}
@@ -206,18 +208,23 @@ def cluster_plan(app: Application, settings: Settings, *, simulation_seed: int |
     simulation = simulation_seed is not None
     bank = pays_out(settings, simulation=simulation)
     builders = _builders(app, settings, simulation_seed)
+
+    def acting(name: str) -> Application:
+        # Who is not served here has no password here; his builder is never called.
+        return app.acting_as(name) if not serves or name in serves else app
+
     if settings.store.options.users_dir is not None:  # each actor on the connections of its own user
         builders = {
-            name: _builders(app.acting_as(name), settings, simulation_seed)[name]
+            name: _builders(acting(name), settings, simulation_seed)[name]
             for name in builders
             if simulation or name != "simulator"
         }
     if bank:
-        builders["payments"] = _payments(app.acting_as("payments"), settings)
+        builders["payments"] = _payments(acting("payments"), settings)
     archive = archive_directory(settings)
     if archive is not None:
         for name in archivist_builders(app.store, archive, settings.archive, app.clock):
-            own = app.acting_as(name).store
+            own = acting(name).store
             builders[name] = archivist_builders(own, archive, settings.archive, app.clock)[name]
     actors = [
         ActorPlan(route.actor, route.group, route.log, builders[route.actor], route.timed)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from runtime.embedded.locate import locate
 from tests.deploy.audit import accepted, expired
 from tests.deploy.manifests import KUBERNETES, load
 from tests.support.commands import argv, environment, here, running_cluster
@@ -158,3 +159,36 @@ def test_an_exception_of_the_audit_has_a_last_day_and_a_reason() -> None:
     for line in ("GHSA-1 2027-01-31", "GHSA-1 soon because"):
         with pytest.raises(ValueError, match="GHSA-1|soon"):
             accepted([line])
+
+
+def test_a_process_of_some_actors_needs_the_passwords_of_those_only(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    assert here("store", "passwords", str(tmp_path / "all")).code == 0
+    assert (
+        here("store", "users", "--passwords", str(tmp_path / "all"), "--output", str(tmp_path / "users.acl")).code == 0
+    )
+    users.mkdir()
+    for name in ("worker", "deploy", "analytics"):
+        (users / name).write_text((tmp_path / "all" / name).read_text())
+    address = f"{tmp_path}/s"
+    server = subprocess.Popen(
+        [locate().path, "--port", "0", "--unixsocket", address, "--dir", str(tmp_path), "--appendonly", "yes",
+         "--aclfile", str(tmp_path / "users.acl")],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        told = {"CLAIMSTREAM_STORE__OPTIONS__USERS_DIR": str(users)}
+        prepared = lambda: here("prepare", url=f"unix://{address}", env=told).code == 0  # noqa: E731
+        until_sync(prepared, within=15, what="the store is prepared, as the user deploy")
+        with running("run", "analytics", "--json", "--port", "0", url=f"unix://{address}", env=told) as process:
+            url = first_line(process)["status"]
+            until_sync(
+                lambda: 'lease_held{group="analytics",partition="0"} 1.0' in page(f"{url}/metrics"),
+                within=15,
+                what="it serves",
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+    finally:
+        server.kill()
+        server.wait()

@@ -115,7 +115,7 @@ class _Process:
         try:
             self._host = host = Host(
                 app.store,
-                cluster_plan(app, self._settings),
+                cluster_plan(app, self._settings, serves=self._order.actors),
                 process_card(self._order.actors),
                 options=self._options(),
                 bus=self._bus,

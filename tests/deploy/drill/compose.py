@@ -1,4 +1,4 @@
-"""The compose file for real: store with AOF and users, two workers, exporter, Prometheus, Alertmanager; a claim runs through."""
+"""The compose file for real: a store with users, two workers, exporter, Prometheus, Alertmanager; a claim runs through."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FILE = "deploy/compose/compose.yaml"
 NETWORK = "compose_inside"
+STORES = {NETWORK: "redis", "claimstream-drill": "redis-pod-0"}
+"""Name of the store in each network of a drill."""
 CLAIM = '{"policyId": "POL-521585", "customerId": "CUST-521585", "amount": 4200, "type": "auto", "description": "dent"}'
 IMAGES = {
     "CLAIMSTREAM_IMAGE": IMAGE,
@@ -56,7 +58,7 @@ class Composed:
         return self.drill.run(
             "podman", "run", "--rm", "--no-healthcheck", "--network", network, "--read-only", "--cap-drop=ALL",
             "--tmpfs", "/tmp", "--env", "CLAIMSTREAM_CONFIG=/etc/claimstream/claimstream.toml",
-            "--env", "CLAIMSTREAM_STORE__URL=redis://redis:6379/0",
+            "--env", f"CLAIMSTREAM_STORE__URL=redis://{STORES[network]}:6379/0",
             "--env", "CLAIMSTREAM_PRIVACY__VAULT=/v/keys.sqlite",
             "--env", "CLAIMSTREAM_PRIVACY__MASTER_KEY_FILE=/m/master.key",
             "--volume", f"{self.tree}/deploy/compose/claimstream.toml:/etc/claimstream/claimstream.toml:ro",

@@ -38,7 +38,7 @@ def build(drill: Drill) -> None:
     """Bases when they are missing; ours always."""
     drill.head("Image: built by the shipped Dockerfile, nothing pulled")
     drill.say(
-        "No registry of images is reached here: both bases are made of Debian 12's own packages (deploy/image/bases.sh)."
+        "No registry of images is reached here: both bases are made of Debian's packages (deploy/image/bases.sh)."
     )
     if there(drill, BUILD_BASE) and there(drill, RUN_BASE):
         drill.say(f"{BUILD_BASE} and {RUN_BASE} are there from an earlier drill.")

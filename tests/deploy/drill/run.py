@@ -1,4 +1,4 @@
-"""`make deploy-drill`: image, compose and played manifests for real; a dated transcript under deploy/transcripts/. Exit 1: a failure."""
+"""`make deploy-drill`: image, compose, played manifests; a dated transcript in deploy/transcripts/. Exit 1: a failure."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ import shlex
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support.source_tree import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 CONTAINERS = """[containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
@@ -75,7 +75,7 @@ class Drill:
         lines = [line for line in done.stdout.splitlines() if line.strip() and not NOISE.match(line)]
         if not quiet:
             self.say(f"    $ {shlex.join(str(word) for word in command)[:300]}")
-            for line in lines[-shown:] if shown else []:
+            for line in lines[-(shown or (6 if done.returncode else 0)) :] if shown or done.returncode else []:
                 self.say(f"    {line[:160]}")
             self.say(f"    -> {done.returncode}, {time.monotonic() - started:.1f} s")
         return done.returncode, "\n".join(lines)
