@@ -15,6 +15,7 @@ from runtime.store.address import Secret, StoreAddress
 from runtime.store.checks import Finding, StoreExpectations, StoreUnfit, examine, judge, lines, require
 from runtime.store.clients import open_commands
 from runtime.store.facts import StoreFacts, look
+from runtime.store.received import Received
 from tests.support.store import command
 
 if TYPE_CHECKING:
@@ -242,3 +243,23 @@ def test_fsync_that_pauses_during_a_rewrite_is_told() -> None:
 def test_findings_are_lines_for_people() -> None:
     found = list(lines([Finding("memory", "warn", "no limit", "set maxmemory"), Finding("role", "ok", "master")]))
     assert found == ["warn memory: no limit -> set maxmemory", "ok   role: master"]
+
+
+@pytest.mark.parametrize(
+    ("waits", "replicas", "guard", "required", "level", "said"),
+    [
+        (1, 1, "1", False, "ok", "1 connected; an append is confirmed when 1 of them have it; others are lost for"),
+        (1, 1, "0", False, "warn", "a master that is cut off goes on taking writes that are lost later"),
+        (1, 1, "0", True, "fail", "a master that is cut off goes on taking writes that are lost later"),
+        (1, 0, "1", False, "warn", "0 connected, and an append waits for 1: none is confirmed"),
+        (0, 1, "1", False, "warn", "appends wait for none: the loss of a server takes what it had not passed on"),
+    ],
+)
+def test_where_another_server_takes_over_it_is_told_what_its_loss_can_take(
+    waits: int, replicas: int, guard: str, required: bool, level: str, said: str
+) -> None:
+    config = {"appendfsync": "always", "min-replicas-to-write": guard, "min-replicas-max-lag": "2"}
+    seen = msgspec.structs.replace(facts(connected_slaves=replicas), config=config)
+    expect = StoreExpectations(require_min_replicas=required)
+    found = named(judge(seen, expect, received=Received(waits)), "replicas")
+    assert (found.level, said in found.seen) == (level, True), found
