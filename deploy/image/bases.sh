@@ -21,7 +21,7 @@ mmdebstrap --quiet --mode=root --variant=extract --include=python3.11,libsqlite3
 	--dpkgopt='path-exclude=/usr/share/debconf/*' --dpkgopt='path-exclude=/usr/share/lintian/*' bookworm "$work/run.tar"
 mkdir "$work/root"
 tar -C "$work/root" -xf "$work/run.tar" --exclude=./dev
-rm -rf "$work/root/var/lib/dpkg" "$work/root/var/lib/apt" "$work/root/var/cache"
+rm -rf "$work/root/var/lib/dpkg" "$work/root/var/lib/apt" "$work/root/var/cache" "$work/root/usr/bin"/dpkg* "$work/root/usr/bin"/perl*
 ln -sf python3.11 "$work/root/usr/bin/python3"
 printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$work/root/etc/group"
