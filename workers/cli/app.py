@@ -17,6 +17,7 @@ from workers.cli import (
     archive_commands,
     backup_command,
     bank_command,
+    bench_command,
     claim,
     connection_commands,
     customer,
@@ -91,6 +92,7 @@ _GROUPS = (
     reconciliation_command.add_to,
     store_users_command.add_to,
     backup_command.add_to,
+    bench_command.add_to,
 )
 """Each adds its commands."""
 
