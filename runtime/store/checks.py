@@ -175,7 +175,7 @@ def _server(info: Any) -> Finding:
     if numbers < oldest:
         return Finding("server", "fail", seen, f"use {name} {oldest[0]}.{oldest[1]} or newer")
     patches = [int(part) for part in version.split(".")[:3] if part.isdigit()]
-    mended = PATCHED[name].get(numbers)
+    mended = PATCHED[name].get((numbers[0], numbers[-1]))
     if mended is not None and (patches[2] if len(patches) > 2 else 0) < mended:
         advice = f"use {name} {numbers[0]}.{numbers[1]}.{mended} or newer: CVE-2025-49844"
         return Finding("server", "warn", f"{seen}, whose Lua engine has a known hole", advice)
