@@ -58,7 +58,9 @@ def summary(verdicts: Sequence[Verdict], seconds: float, without: frozenset[str]
     never = {
         name: reasons.get(name, "its moment never came") for name in FAULTS if not faults[name] and name not in without
     }
-    never |= {f"meet {name}": "it never happened" for name in MUST_MEET if not met[name]}
+    never |= {
+        f"meet {name}": "it never happened" for name in MUST_MEET if not met[name] and f"meet {name}" not in without
+    }
     failed = {one.seed: [str(violation) for violation in one.violations[:5]] for one in verdicts if one.word == "FAIL"}
     return Summary(
         word="FAIL" if failed or not verdicts else "UNKNOWN" if never else "PASS",
@@ -111,7 +113,10 @@ def lines(found: Summary) -> list[str]:
         for name, one in found.measures.items()
     ]
     if found.unmeasured:
-        rows += ["", f"Not measured in {found.unmeasured} cases, because the machine was too busy for it to count."]
+        rows += [
+            "",
+            f"{found.unmeasured} measurements do not count: the machine was busy, or seats changed hands all the while.",
+        ]
     for seed, why in found.failed.items():
         rows += ["", f"**Seed {seed} failed:**", *(f"* {line}" for line in why)]
     if found.never:
