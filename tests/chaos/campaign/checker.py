@@ -122,7 +122,7 @@ def _describe(verdict: Verdict, seen: Evidence) -> None:
     for row in of_kind(seen.rows, "measure"):
         verdict.measures.setdefault(row.data["name"], []).append(float(row.data["value"]))
     for row in of_kind(seen.rows, "unmeasured"):
-        verdict.skipped[f"measure {row.data['name']}"] = f"the machine was busy: {row.data['late']} s late"
+        verdict.skipped[f"measure {row.data['name']}"] = row.data["why"]
     verdict.met = dict(seen.answers)
     verdict.met["kills"] = sum(row.data["event"] == "killed" for row in of_kind(seen.rows, "process"))
 

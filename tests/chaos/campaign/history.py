@@ -9,7 +9,7 @@ Kinds and their data:
     bank     orders (its own statement), messages (ids of what it said)
     moved    log, id, fields: an entry that was trimmed on purpose, so that it counts as archived
     measure  name, value, limit (a floor: value must not be above it), unit
-    unmeasured  the same, when the machine was too busy for it to count
+    unmeasured  the same, and why: when it does not count
     process  worker, pid, event (born | killed | ended), code
     end      rested (bool), seconds (to rest), detail
 """

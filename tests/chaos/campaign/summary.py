@@ -115,7 +115,7 @@ def lines(found: Summary) -> list[str]:
     if found.unmeasured:
         rows += [
             "",
-            f"{found.unmeasured} measurements do not count: the machine was busy, or seats changed hands all the while.",
+            f"{found.unmeasured} measurements do not count: the machine was busy, or seats changed hands.",
         ]
     for seed, why in found.failed.items():
         rows += ["", f"**Seed {seed} failed:**", *(f"* {line}" for line in why)]
