@@ -23,7 +23,7 @@ mkdir "$work/root"
 tar -C "$work/root" -xf "$work/run.tar" --exclude=./dev
 rm -rf "$work/root/var/lib/dpkg" "$work/root/var/lib/apt" "$work/root/var/cache" "$work/root/usr/bin"/dpkg* "$work/root/usr/bin"/perl*
 ln -sf python3.11 "$work/root/usr/bin/python3"
-printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n' >"$work/root/etc/passwd"
+printf 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$work/root/etc/group"
 mkdir -p "$work/root/etc/ssl/certs" "$work/root/tmp"
 chmod 1777 "$work/root/tmp"

@@ -1,4 +1,4 @@
-"""The compose file for real: a store with users, two workers, exporter, Prometheus, Alertmanager; a claim runs through."""
+"""The compose file for real: store, two workers, exporter, Prometheus, Alertmanager; a claim runs through."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ STORE = "redis://redis-pod-0:6379/0"
 
 
 def playable(documents: list[Document], state: Path, places: Path) -> list[Document]:
-    """What podman 4.3 can play. Everything of a pod stays but: volumes are directories of this host (it hands out Secrets
+    """What podman 4.3 can play. Everything of a pod stays but: volumes are directories here (it hands out Secrets
     undecoded and open to all, and shares an emptyDir between pods), ports and probes go (it would publish the first on
     one address and wants systemd for the second), a StatefulSet is played as a Deployment, a Job as a pod.
     """
@@ -87,9 +87,7 @@ def _folder(volume: dict[str, Any], state: Path, folder: Path, user: int) -> Pat
 def kubernetes(drill: Drill) -> None:
     """Play, prepare, a claim, a stop within the grace period."""
     drill.head("Kubernetes: the staging overlay played with podman")
-    drill.say(
-        "Not Kubernetes: no scheduler, no NetworkPolicy, no PodDisruptionBudget, no probes (podman wants systemd for them)."
-    )
+    drill.say("Not Kubernetes: no scheduler, no NetworkPolicy, no budgets, no probes (podman wants systemd).")
     one = Composed(drill) if not (drill.work / "tree").exists() else None
     state = drill.work / "tree" / "deploy" / "compose" / "state"
     if one is not None:
@@ -139,7 +137,7 @@ def play(drill: Drill, part: str, documents: list[Document]) -> None:
 def job_ended(drill: Drill) -> bool:
     """Whether both containers of the Job ended with 0 (podman plays first containers one after the other)."""
     state = inspected(drill, "claimstream-prepare-doctor")
-    return state["Status"] == "exited" and state["ExitCode"] == 0
+    return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
 
 
 def all_served(one: Composed) -> bool:

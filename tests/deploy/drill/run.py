@@ -1,4 +1,4 @@
-"""`make deploy-drill`: image, compose, played manifests; a dated transcript in deploy/transcripts/. Exit 1: a failure."""
+"""`make deploy-drill`: image, compose, played manifests; a transcript in deploy/transcripts/. Exit 1: a failure."""
 
 from __future__ import annotations
 
