@@ -14,7 +14,7 @@ PEERS  := .venv-bench
 SOURCE := $(wildcard domain runtime workers config) tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format campaign power chaos bench seed-rows lock library-revision bench-lock clean audit image sbom \
+.PHONY: help run test lint format campaign power mutants chaos bench seed-rows lock library-revision bench-lock clean audit image sbom \
 	deploy-check deploy-drill deploy-up deploy-down deploy-lock
 
 help: ## list these targets
@@ -56,6 +56,12 @@ power: $(VENV)/.dev-installed ## the append-only file cut at every byte of its l
 
 chaos: $(VENV)/.dev-installed ## the long tests that `make test` leaves out
 	@$(BIN)/python -m pytest -m chaos $(TEST)
+
+# MUTANTS: --report, --json, --list, --only NAME, --jobs N.
+MUTANTS  ?=
+
+mutants: $(VENV)/.dev-installed ## take each check out in turn: its directed test must turn red
+	@$(BIN)/python -m tests.chaos.mutants $(MUTANTS)
 
 # Each peer runs from its released package in an environment of its own; one that cannot be installed is named in the
 # report, so no failure here ends the run.
