@@ -30,6 +30,8 @@ class Calendar(msgspec.Struct, frozen=True):
 
 def local_day(instant: datetime, zone: tzinfo) -> date:
     """The calendar day of an instant where the policy lives; the instant must carry a zone."""
+    if zone is UTC and instant.tzinfo is UTC:
+        return instant.date()
     return _aware(instant).astimezone(zone).date()
 
 

@@ -8,11 +8,12 @@ for there is no such row otherwise.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain import guards_cover, guards_money, guards_people
 from domain.bodies.intake import ClaimSubmitted
+from domain.calendar import local_day
 from domain.money import MoneyError, exponent
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def g02(situation: Situation) -> str | None:
         return None
     if notice.reported_at > context.now + CLOCK_SKEW:
         return f"reported at {notice.reported_at.isoformat()} lies in the future"
-    if notice.loss_date > notice.reported_at.astimezone(context.zone).date():
+    # A day that comes from outside may be one of UTC: in the evening of a western zone that is tomorrow already.
+    if notice.loss_date > max(local_day(notice.reported_at, context.zone), local_day(notice.reported_at, UTC)):
         return f"loss date {notice.loss_date} is after the report"
     return _amounts(notice) or _names(notice)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 import msgspec
 
 from domain import commands as c
 from domain.bodies.base import Actor
+from domain.calendar import local_day
 from domain.coverage import ClaimedItem
 from domain.identity import is_claim_id
 from domain.money import Money, MoneyError, parse_money
@@ -78,9 +79,14 @@ class Skipped(NamedTuple):
 
 
 def read_request(
-    raw: Raw, *, jurisdiction: str, currency: str = "USD", role_of: RoleOf = lambda name: "claims_manager"
+    raw: Raw,
+    *,
+    jurisdiction: str,
+    currency: str = "USD",
+    role_of: RoleOf = lambda name: "claims_manager",
+    zone: tzinfo = UTC,
 ) -> Wish | Rejected | Skipped:
-    """Read one raw entry. `jurisdiction` is where the policy lives; the lab does not say."""
+    """Read one raw entry. `jurisdiction` is where the policy lives, `zone` its time zone; the lab does not say."""
     problem = _envelope(raw)
     if problem is not None:
         return problem
@@ -95,7 +101,7 @@ def read_request(
         return _parked(f"timestamp {_shown(raw.timestamp)} is not ISO 8601 with a time zone")
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         return _parked(f"timestamp {_shown(raw.timestamp)} is not between {FIRST_YEAR} and {LAST_YEAR}")
-    request = _Request(raw, data, at, jurisdiction, currency, role_of)
+    request = _Request(raw, data, at, jurisdiction, currency, role_of, zone)
     unfit = [name for name in NAMES if len(value := request.text(name)) > MAX_NAME or _CONTROL_OR_BREAK.search(value)]
     if unfit:
         return _invalid(f"{unfit[0]} must be one line of at most {MAX_NAME} characters")
@@ -109,6 +115,7 @@ class _Request(NamedTuple):
     jurisdiction: str
     currency: str
     role_of: RoleOf
+    zone: tzinfo
 
     def text(self, *names: str) -> str:
         """The first of these keys that holds a text; empty otherwise."""
@@ -199,21 +206,33 @@ def _priority(request: _Request, reasons: list[str]) -> str:
 
 def _loss_date(request: _Request, reasons: list[str]) -> date:
     """`incidentDate`, or the day of the report; a day that cannot be or lies in the future is refused."""
+    reported = local_day(request.at, request.zone)
     text = request.text("incidentDate", "lossDate")
     if not text:
-        return request.at.date()
+        return reported
     try:
-        day = date.fromisoformat(text[:10])
+        day = _day(text, request.zone)
     except ValueError:
         reasons.append("Incident date must be a date such as 2025-01-15")
-        return request.at.date()
+        return reported
     if day.year < FIRST_YEAR:
         reasons.append(f"Incident date must not be before {FIRST_YEAR}")
-        return request.at.date()
+        return reported
     # The incident's day is local to the policy and the report's is UTC: at UTC+14 it is tomorrow already.
     if day > (request.at + timedelta(hours=14)).date():
         reasons.append("Incident date must not be after the report")
     return day
+
+
+def _day(text: str, zone: tzinfo) -> date:
+    """A day as it is written, or the day of an instant where the policy lives. `ValueError`: neither.
+
+    Midnight UTC is how programs write a day that have no days, only instants.
+    """
+    moment = _moment(text) if len(text) > len("2025-01-15") else None
+    if moment is None or moment.time() == time(0):
+        return date.fromisoformat(text[:10])
+    return local_day(moment, zone)
 
 
 def _amount(request: _Request, name: str, reasons: list[str], sentence: str) -> Money | None:

@@ -18,10 +18,11 @@ from domain.outcome import Refused
 from domain.requests import SOME_CUSTOMER, Raw, Rejected, Skipped, read_request
 from runtime.effects import Append, Park
 from workers.claim_log import Cause
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from domain.claim_record import Claim
     from domain.policy import Policy
@@ -92,14 +93,15 @@ class Adoption:
         jurisdiction = policy.jurisdiction if policy is not None else UNKNOWN_JURISDICTION
         data = entry.data.decode(errors="replace")
         raw = Raw(entry.type, entry.entity, entry.event_id, entry.timestamp, data, entry.version)
-        wish = read_request(raw, jurisdiction=jurisdiction)
+        zone = zone_of(claim.notice.jurisdiction if claim is not None else jurisdiction)
+        wish = read_request(raw, jurisdiction=jurisdiction, zone=zone)
         if isinstance(wish, Skipped):
             return None
         if isinstance(wish, Rejected):
             return Park(entry.id, wish.message)
         if _is_ahead(wish.at, entry.added_ms):
             return Park(entry.id, f"timestamp {entry.timestamp} lies in the future")
-        outcome = decide(claim, wish.command, self._context(wish, policy, claim))
+        outcome = decide(claim, wish.command, self._context(wish, policy, claim, zone))
         if isinstance(outcome, Refused):
             return None if outcome.code in DONE_BEFORE else Park(entry.id, str(outcome))
         # With the claim: a producer that gives two claims one eventId has sent two requests, and none may get lost.
@@ -108,11 +110,13 @@ class Adoption:
         unit, claims[entry.entity] = self._log.append(claim, outcome, cause)
         return unit
 
-    def _context(self, wish: Wish, policy: Policy | None, claim: Claim | None) -> Context:
+    def _context(self, wish: Wish, policy: Policy | None, claim: Claim | None, zone: tzinfo) -> Context:
         actor: Actor = wish.actor
         if claim is not None and (actor.role, actor.id) == ("claimant", SOME_CUSTOMER):
             actor = Actor(id=claim.notice.claimant_id, role="claimant")
-        return Context(now=self._timing.after(wish.at), actor=actor, policy=policy, lookups=2, rules=self._rules)
+        return Context(
+            now=self._timing.after(wish.at), actor=actor, policy=policy, lookups=2, rules=self._rules, zone=zone
+        )
 
 
 def _is_ahead(at: datetime, added_ms: int) -> bool:

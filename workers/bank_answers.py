@@ -21,6 +21,7 @@ from runtime.effects import HashSet
 from workers import reconciliation
 from workers.claim_log import Cause
 from workers.payouts import attempt_of, claim_of_payment
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,8 @@ class BankAnswers:
         command = _command(claim, message)
         if isinstance(command, str):
             return self._unmatched(message, claim_id, command)
-        context = Context(now=self._timing.after(claim.updated_at), actor=BANK, rules=self._rules)
+        zone = zone_of(claim.notice.jurisdiction)
+        context = Context(now=self._timing.after(claim.updated_at), actor=BANK, rules=self._rules, zone=zone)
         outcome = decide(claim, command, context)
         if isinstance(outcome, Refused):
             kind: reconciliation.Kind = "repeated" if outcome.code == "REPEATED" else "unmatched"

@@ -14,13 +14,15 @@ from domain.adjudication import Line
 from domain.authority import Authority
 from domain.bodies.deciding import AppealDecided, AppealFiled, ClaimApproved, ClaimRejected
 from domain.bodies.paying import InterestAdded, PaymentCompleted
+from domain.calendar import local_day
 from domain.money import Money
 from domain.reasons import PROVISIONS
 from domain.rules import DEFAULT_RULES
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from domain.claim_record import Claim
     from domain.events import Fact
@@ -141,7 +143,7 @@ class Benefits(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 def benefits(claim: Claim, facts: Sequence[Fact], rules: Rules = DEFAULT_RULES) -> Benefits:
     """The explanation of a claim from its facts in order (those of its decisions and payments are enough)."""
-    decision = claim.decision
+    decision, zone = claim.decision, zone_of(claim.notice.jurisdiction)
     approved = _last(facts, ClaimApproved) if decision.kind in ("full", "partial") else None
     rejected = _last(facts, ClaimRejected) if decision.kind == "denied" else None
     items = decision.items or (rejected.items if rejected is not None else ())
@@ -150,13 +152,13 @@ def benefits(claim: Claim, facts: Sequence[Fact], rules: Rules = DEFAULT_RULES) 
         claim_id=claim.claim_id,
         state=claim.state.value,
         decision=decision.kind,
-        decided_on=decision.decided_at.date() if decision.decided_at is not None else None,
+        decided_on=local_day(decision.decided_at, zone) if decision.decided_at is not None else None,
         policy_number=claim.notice.policy_number,
         policy_version=decision.policy_version,
         line=claim.notice.line,
         peril=claim.notice.peril,
         loss_date=claim.notice.loss_date,
-        reported_on=claim.notice.reported_at.date(),
+        reported_on=local_day(claim.notice.reported_at, zone),
         claimed=claim.notice.claimed,
         items=items,
         reasons=_reasons(items, decision.reason_codes, provisions),
@@ -166,7 +168,7 @@ def benefits(claim: Claim, facts: Sequence[Fact], rules: Rules = DEFAULT_RULES) 
         approved=claim.money(claim.approved),
         paid=claim.money(claim.paid),
         balance=claim.money(claim.balance),
-        payments=tuple(_paid(fact.body) for fact in facts if isinstance(fact.body, PaymentCompleted)),
+        payments=tuple(_paid(fact.body, zone) for fact in facts if isinstance(fact.body, PaymentCompleted)),
         interest=tuple(_interest(fact.body) for fact in facts if isinstance(fact.body, InterestAdded)),
         appeal=_appeal(claim, facts, rejected, rules),
         decided=_decided(claim, approved, rejected),
@@ -193,8 +195,8 @@ def _reasons(items: Sequence[Line], codes: Sequence[str], provisions: Sequence[s
     )
 
 
-def _paid(body: PaymentCompleted) -> Paid:
-    return Paid(body.cleared_at.date(), body.amount, body.kind, body.provider_ref)
+def _paid(body: PaymentCompleted, zone: tzinfo) -> Paid:
+    return Paid(local_day(body.cleared_at, zone), body.amount, body.kind, body.provider_ref)
 
 
 def _interest(body: InterestAdded) -> Interest:
@@ -203,19 +205,19 @@ def _interest(body: InterestAdded) -> Interest:
 
 def _appeal(claim: Claim, facts: Sequence[Fact], rejected: ClaimRejected | None, rules: Rules) -> Appeal | None:
     """A denial and a partial approval may be appealed; a full approval may not."""
-    decided = claim.decision.decided_at
+    decided, zone = claim.decision.decided_at, zone_of(claim.notice.jurisdiction)
     if claim.decision.kind not in ("denied", "partial") or decided is None:
         return None
     by: datetime = decided + timedelta(days=rules.appeal_window_days)
     if rejected is not None and rejected.appeal_by is not None:
         by = rejected.appeal_by
     filed = [fact for fact in facts if isinstance(fact.body, AppealFiled)]
-    answered = [(fact.at.date(), fact.body) for fact in facts if isinstance(fact.body, AppealDecided)]
+    answered = [(local_day(fact.at, zone), fact.body) for fact in facts if isinstance(fact.body, AppealDecided)]
     open_ = len(filed) > len(answered)
     return Appeal(
-        by=by.date(),
+        by=local_day(by, zone),
         regulator=(rejected.regulator_id if rejected is not None else "") or rules.regulator(claim.notice.jurisdiction),
-        filed_on=filed[-1].at.date() if filed else None,
+        filed_on=local_day(filed[-1].at, zone) if filed else None,
         outcome="" if open_ or not answered else answered[-1][1].outcome,
         decided_on=None if open_ or not answered else answered[-1][0],
     )

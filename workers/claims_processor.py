@@ -22,6 +22,7 @@ from workers.claim_log import Cause, cause_of, fact_of
 from workers.keys import CLAIM_LOG
 from workers.sightings import contacts_of, document_of
 from workers.work_lists import frees
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -229,6 +230,7 @@ class ClaimsProcessor(Actor):
             history=history,
             ties=desk.losses.ties(claim) if new else NO_TIES,
             rules=self._rules,
+            zone=zone_of(claim.notice.jurisdiction),
         )
 
     async def _policies_of(self, claims: Collection[Claim]) -> Mapping[str, Policy]:

@@ -23,6 +23,7 @@ from domain.roster import superiors
 from runtime.errors import Conflict
 from runtime.store.append import Appended
 from workers.claim_log import Cause
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,7 @@ class Commander:
             ties=ties,
             superiors=superiors(roster, actor.id) if roster is not None else (),
             rules=self._app.rules,
+            zone=zone_of(getattr(notice, "jurisdiction", "")),
         )
 
     async def _prepare_keys(self, claim_id: str, accepted: Accepted) -> None:

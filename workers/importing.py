@@ -25,6 +25,7 @@ from workers.claim_log import Cause
 from workers.keys import CUSTOMER_LOG
 from workers.record_log import customer_append, policy_append
 from workers.submissions import submit_command
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,7 +131,8 @@ class Importer:
         )
         actor = Actor(id=submission.claimant_id, role=submission.reporter_role)
         now = self._app.timing.after(submission.reported_at.astimezone(UTC))
-        outcome = decide(None, command, Context(now=now, actor=actor, rules=self._app.rules))
+        zone = zone_of(submission.jurisdiction)
+        outcome = decide(None, command, Context(now=now, actor=actor, rules=self._app.rules, zone=zone))
         if not isinstance(outcome, Accepted):
             return outcome.message
         identity = command_id("submit", submission.source, submission.source_ref)

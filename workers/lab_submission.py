@@ -12,6 +12,7 @@ import msgspec
 from domain.requests import Raw, Rejected, Wish, read_request
 from workers.adoption import UNKNOWN_JURISDICTION
 from workers.claim_log import wire_time
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,7 +37,7 @@ async def read_lab_body(app: Application, text: bytes, reference: str, now: date
     policy = policies.get(str(number))
     raw = Raw("claim.submitted", claim_id, reference, wire_time(now), text.decode())
     jurisdiction = policy.jurisdiction if policy is not None else UNKNOWN_JURISDICTION
-    wish = read_request(raw, jurisdiction=jurisdiction)
+    wish = read_request(raw, jurisdiction=jurisdiction, zone=zone_of(jurisdiction))
     assert isinstance(wish, (Wish, Rejected)), "only a change of status is ever skipped"
     return wish
 

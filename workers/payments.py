@@ -33,6 +33,7 @@ from workers.keys import CLAIM_LOG
 from workers.outbox import Mark
 from workers.payouts import Begun, Records, decode_mark, decode_waiting, encode_record, is_owed, order_of
 from workers.ports import BankUnavailable, OrderRefused, OrderTaken
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -241,7 +242,8 @@ class Payments(Actor):
     def _failed(self, order: PayoutOrder, reason: str, claim: Claim | None) -> list[Wanted]:
         """The payment failed for good with these details: people are told, and verify the payee again."""
         assert claim is not None, "it was found to be owed"
-        context = Context(now=self._timing.after(claim.updated_at), actor=BANK, rules=self._rules)
+        zone = zone_of(claim.notice.jurisdiction)
+        context = Context(now=self._timing.after(claim.updated_at), actor=BANK, rules=self._rules, zone=zone)
         outcome = decide(claim, FailPayment(payment_id=order.payment_id, reason=reason, retryable=False), context)
         if not isinstance(outcome, Accepted):
             return []

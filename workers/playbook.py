@@ -22,6 +22,7 @@ from domain.reasons import PROVISIONS
 from domain.transitions import State
 from workers.adapters.invented import Draw
 from workers.demo.report import ODD_ROWS
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from domain.claim_record import Claim
@@ -119,7 +120,8 @@ class Playbook:
             return self._policy_corrected(claim)
         if claim.siu.status == "confirmed":
             return self._denial(claim, "MISREPRESENTATION")
-        found = adjudicated(claim, Context(now=claim.updated_at, policy=policy))
+        zone = zone_of(claim.notice.jurisdiction)
+        found = adjudicated(claim, Context(now=claim.updated_at, policy=policy, zone=zone))
         if claim.coverage.outcome == "fail" or found is None or found.decision == "denied":
             codes = claim.coverage.codes or (found.codes if found is not None else ())
             return self._denial(claim, next((code for code in codes if code in PROVISIONS), "COVERAGE_NOT_HELD"))

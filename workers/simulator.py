@@ -15,6 +15,7 @@ from runtime.actor import Actor
 from workers.claim_log import cause_of
 from workers.keys import CLAIM_LOG
 from workers.record_log import policy_append
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,8 @@ class Simulator(Actor):
         move = self._playbook.next_move(claim, policy)
         if move is None:
             return []
-        context = Context(now=move.at, actor=move.actor, policy=policy, lookups=2, rules=self._rules)
+        zone = zone_of(claim.notice.jurisdiction)
+        context = Context(now=move.at, actor=move.actor, policy=policy, lookups=2, rules=self._rules, zone=zone)
         outcome = decide(claim, move.command, context)
         if not isinstance(outcome, Accepted) or not outcome.facts:
             raise RuntimeError(f"the simulator made an illegal move: {outcome}")

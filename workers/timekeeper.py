@@ -21,6 +21,7 @@ from runtime.effects import Append, SortedSetRemove
 from runtime.serving.ticker import TimedActor
 from workers.claim_log import Cause
 from workers.keys import CLAIM_LOG
+from workers.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ class Timekeeper(TimedActor):
                     actor=TIMEKEEPER,
                     payee=payees.get(claim.notice.claimant_id),
                     rules=self._rules,
+                    zone=zone_of(claim.notice.jurisdiction),
                 )
                 appends.append(self._fired(claim_id, timer, claim, context))
         return appends

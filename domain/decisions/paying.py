@@ -16,11 +16,12 @@ from domain.bodies.paying import (
     RecoveryPotential,
     RecoveryRecorded,
 )
+from domain.calendar import local_day
 from domain.decisions.step import Problem
 from domain.money import half_up
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from domain import commands
     from domain.bodies.base import Body
@@ -131,20 +132,20 @@ def add_late_interest(draft: Draft, command: commands.ConfirmPayment) -> None:
     if known is None or known.kind != "indemnity" or not rate or due is None or context.now <= due:
         return
     days = -((due - context.now) // timedelta(days=1))
-    body = interest(claim, known, rate, days, due, context.now)
+    body = interest(claim, known, rate, days, local_day(due, context.zone), context.today)
     if body.amount.minor > 0:
         draft.emit(body, actor=SYSTEM)
 
 
-def interest(claim: Claim, known: Payment, rate: int, days: int, since: datetime, until: datetime) -> InterestAdded:
+def interest(claim: Claim, known: Payment, rate: int, days: int, since: date, until: date) -> InterestAdded:
     """Simple interest on one payment: principal x rate x days / 365, half up; a begun day counts."""
     return InterestAdded(
         amount=claim.money(half_up(known.amount * rate * days, 10_000 * 365)),
         principal=claim.money(known.amount),
         basis_points=rate,
         days=days,
-        since=since.date(),
-        until=until.date(),
+        since=since,
+        until=until,
         source=claim.notice.jurisdiction,
     )
 
