@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.cluster.lease import LeaseOptions
+from runtime.stopping import EXIT_NOT_DRAINED
 from tests.support.hosts import QUICK_LEASE, Outside, outside
 from tests.support.waiting import until
+from tests.support.windows import window
 from tests.support.worker_program import Worker, WorkerOrder, worker
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ async def test_partitions_of_a_killed_process_are_served_within_lease_and_a_seco
             assert await client.consumers() == {SOUTH}
 
 
+@window("W11")
 async def test_a_paused_process_that_wakes_up_cannot_write_and_goes_on_only_with_a_lease(
     store_address: StoreAddress,
 ) -> None:
@@ -108,6 +111,31 @@ async def test_a_drain_under_load_ends_in_time_with_exit_0_and_hands_everything_
         await client.nothing_lost_nothing_twice()
 
 
+@window("W46")
+@pytest.mark.slow
+async def test_a_handler_that_outlives_the_drain_is_cut_off_and_its_batch_is_done_again(
+    store_address: StoreAddress,
+) -> None:
+    """W46: what is unfinished is not settled, the exit code says so, and the next owner does it."""
+    async with outside(store_address) as client:
+        async with worker(WorkerOrder(url=store_address.url, slow_seconds=60.0)) as one:
+            await client.add("T1", 3)
+            await until(lambda: in_hand(client), what="the handler has begun")
+            asked = time.monotonic()
+            one.drain()
+            assert await one.ended() == EXIT_NOT_DRAINED
+            assert time.monotonic() - asked < 8.0
+            assert [look.settled for look in await client.looks()] == [0]
+        async with worker(WorkerOrder(url=store_address.url)):
+            await client.at_rest()
+        await client.nothing_lost_nothing_twice()
+
+
+async def in_hand(client: Outside) -> bool:
+    """Has somebody read what is there?"""
+    return any(look.pending == 3 for look in await client.looks())
+
+
 async def test_a_handler_that_blocks_the_loop_ends_its_process_with_its_own_exit_code(
     store_address: StoreAddress,
 ) -> None:
@@ -122,6 +150,7 @@ async def test_a_handler_that_blocks_the_loop_ends_its_process_with_its_own_exit
         await client.nothing_lost_nothing_twice()
 
 
+@window("W20")
 @pytest.mark.slow
 async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_not(
     store_address: StoreAddress,
@@ -161,6 +190,7 @@ async def test_a_worker_that_cannot_start_says_why_in_one_line(store_address: St
         )
 
 
+@window("W21")
 @pytest.mark.slow
 async def test_processes_that_are_killed_again_and_again_lose_nothing(store_address: StoreAddress) -> None:
     async with outside(store_address, 4) as client:
