@@ -111,6 +111,13 @@ def is_known_path(text: str) -> bool:
     return any(ROOT.glob(pattern)) or any(path.name == text for path in project_files())
 
 
+def is_known_test(text: str) -> bool:
+    """A test by its id (`runtime/test_host.py::test_...`), from the root or from the folder of the tests."""
+    path, _, name = text.partition("::")
+    files = [file for file in (ROOT / path, ROOT / "tests" / path) if file.is_file()]
+    return bool(files) and f"def {name.partition('[')[0]}(" in files[0].read_text(encoding="utf-8")
+
+
 def is_known_key(text: str) -> bool:
     """Every fixed part of a key (`analytics:daily:{date}`) stands in the source."""
     parts = [part for part in re.sub(r"\{[^}]*\}|<[^>]*>|\*", "", text).split(":") if part]
@@ -132,6 +139,7 @@ def is_known(text: str, config: pytest.Config) -> bool:
         (r"--[a-z].*", lambda option: is_known_option(option, config)),
         (r"claimstream_\w+(\{.*\})?", is_known_metric),
         (r"/[\w/.{}<>-]*", lambda path: path in known_literals()),
+        (r"[\w./-]+\.py::\w+(\[[^\]]*\])?", is_known_test),
         (r"\.?[\w.{}*<>-]+/[\w./{}*<>-]*|[\w.-]+\.(py|toml|md|lua|lock|csv|yaml|yml)", is_known_path),
         (r"[\w{}*<>-]+(:[\w{}*<>-]+)+", is_known_key),
     ]
@@ -214,6 +222,7 @@ def test_what_runs_the_commands_of_the_readme_is_there() -> None:
         "NoSuchSymbol" + "Anywhere",
         "/no-such" + "-endpoint",
         "no_such" + "_key:{date}",
+        "runtime/test_host.py::test_no" + "_such_promise",
         "--no-such" + "-option",
     ],
 )

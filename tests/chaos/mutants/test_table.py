@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -49,6 +52,21 @@ def test_a_mutant_names_tests_that_exist(mutant: Mutant) -> None:
         file, _, name = test.partition("::")
         assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
     assert STORIES.partition("::")[2] in (ROOT / STORIES.partition("::")[0]).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_make_mutants_breaks_the_source_in_a_copy_and_reports_what_noticed() -> None:
+    """One of them, from beginning to end; `make mutants` runs all. It takes eight seconds."""
+    (one,) = [one for one in TEXT_MUTANTS if one.name == "append forgets the history index"]
+    before = (ROOT / one.changes[0].file).read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.mutants", "--only", one.name, "--jobs", "1", "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    (told,) = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"], told["invariant"]) == (0, "red", one.invariant), done.stderr
+    assert (ROOT / one.changes[0].file).read_bytes() == before
 
 
 def test_a_mutant_that_nobody_noticed_or_that_does_not_run_is_not_red() -> None:
