@@ -28,9 +28,7 @@ def work(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="LIST", help="An adjuster, or a list such as overflow; else the size of each."
-        ),
+        typer.Argument(metavar="LIST", help="An adjuster, or a list such as overflow; else the size of each."),
     ] = "",
 ) -> None:
     """Show the work lists: the desks of adjusters, the queues, and the claims on one of them, urgent ones first."""
