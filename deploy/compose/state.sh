@@ -15,7 +15,8 @@ own() {
 	shift
 	for user in "$@"; do cp "state/passwords/$user" "state/users/$service/$user"; done
 }
-own worker worker claims-processor intake timekeeper analytics auditor cache-invalidator notifier dispatcher
+own worker worker claims-processor intake timekeeper analytics auditor cache-invalidator notifier dispatcher \
+	archivist policy-archivist customer-archivist
 own prepare deploy
 own exporter monitor
 test -s state/master/master.key || head -c 32 /dev/urandom | base64 >state/master/master.key

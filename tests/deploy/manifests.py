@@ -31,7 +31,9 @@ def load(path: Path) -> list[Document]:
 @functools.cache
 def written() -> tuple[Document, ...]:
     """Every object as it stands in its file; kustomize adds names and labels to these, and takes nothing away."""
-    paths = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name != "kustomization.yaml")
+    paths = sorted(
+        path for path in KUBERNETES.rglob("*.yaml") if path.name != "kustomization.yaml" and ".patch." not in path.name
+    )
     return tuple(document for path in paths for document in load(path) if "kind" in document)
 
 

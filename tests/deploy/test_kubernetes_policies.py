@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 needs_kustomize = pytest.mark.skipif(kustomize() is None, reason="neither kubectl nor kustomize is on PATH")
 Spec = dict[str, Any]
+SETS = ("claims", "projections", "notices", "archive")
+"""The Deployments that serve actors."""
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
@@ -101,9 +103,9 @@ def args_of(component: str) -> list[str]:
 
 @row("M52")
 def test_every_actor_has_exactly_one_deployment_and_the_vault_goes_where_something_is_sealed() -> None:
-    names = {route.actor for route in ROUTES if not (route.simulation or route.bank or route.archive)}
+    names = {route.actor for route in ROUTES if not (route.simulation or route.bank)}
     served: list[str] = []
-    for component in ("claims", "projections", "notices"):
+    for component in SETS:
         actors = [word for word in args_of(component) if word in {route.actor for route in ROUTES}]
         served += actors
         (deployment,) = (one for one in written() if name_of(one) == f"Deployment/claimstream-{component}")
@@ -112,22 +114,45 @@ def test_every_actor_has_exactly_one_deployment_and_the_vault_goes_where_somethi
     assert sorted(served) == sorted(names)
 
 
+@needs_kustomize
+@pytest.mark.parametrize("tree", ["overlays/production", "overlays/sentinel", "overlays/cluster"])
+def test_with_a_bank_payments_is_served_too_and_whoever_needs_it_knows_the_bank(tree: str) -> None:
+    """Every actor that there is, but the one that plays people: by exactly one Deployment, as it will be applied."""
+    names = {route.actor for route in ROUTES}
+    documents = rendered(tree)
+    words = [word for one in of_kind(documents, "Deployment") for word in first(one)["args"] if word in names]
+    assert sorted(words) == sorted(names - {"simulator"})
+    of_payments = {
+        owner
+        for owner, template in pods(documents)
+        for container in containers(template)
+        if "CLAIMSTREAM_BANK__URL" in {variable["name"] for variable in container["env"]}
+    }
+    assert of_payments == {"Deployment/claimstream-claims", "Job/claimstream-prepare"}
+    for owner, template in pods(documents):
+        assert_own_passwords(owner, template)
+
+
 def test_every_pod_has_the_passwords_of_its_own_users_and_no_other() -> None:
     for owner, template in pods(written()):
-        users = {
-            item["key"]
-            for volume in template["spec"]["volumes"]
-            if volume.get("secret", {}).get("secretName") == "claimstream-store-users"
-            for item in volume["secret"]["items"]
-        }
-        words = [str(word) for container in containers(template) for word in container.get("args", [])]
-        if "run" in words:
-            assert users == {"worker", *(route.actor for route in ROUTES if route.actor in words)}, owner
-        elif "exporter" in words:
-            assert users == {"monitor"}, owner
+        assert_own_passwords(owner, template)
 
 
-def test_everything_is_denied_first_and_only_the_store_names_and_prometheus_are_let_through() -> None:
+def assert_own_passwords(owner: str, template: Document) -> None:
+    users = {
+        item["key"]
+        for volume in template["spec"]["volumes"]
+        if volume.get("secret", {}).get("secretName") == "claimstream-store-users"
+        for item in volume["secret"]["items"]
+    }
+    words = [str(word) for container in containers(template) for word in container.get("args", [])]
+    if "run" in words:
+        assert users == {"worker", *(route.actor for route in ROUTES if route.actor in words)}, owner
+    elif "exporter" in words:
+        assert users == {"monitor"}, owner
+
+
+def test_everything_is_denied_first_and_only_store_names_bank_and_prometheus_are_let_through() -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(written(), "NetworkPolicy")}
     deny = policies.pop("default-deny")
     assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -137,7 +162,7 @@ def test_everything_is_denied_first_and_only_the_store_names_and_prometheus_are_
         for rule in (*spec.get("ingress", []), *spec.get("egress", []))
         for port in rule["ports"]
     }
-    assert ports == {53, 6379, 26379, "status", "redis"}
+    assert ports == {53, 443, 6379, 26379, "status", "redis"}
     assert all(rule.get("to") for spec in policies.values() for rule in spec.get("egress", []))
     assert all(rule.get("from") for spec in policies.values() for rule in spec.get("ingress", []))
 
@@ -164,7 +189,7 @@ def test_every_set_may_be_drained_and_every_scaled_set_is_spread() -> None:
         one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]: one["spec"]
         for one in of_kind(written(), "PodDisruptionBudget")
     }
-    assert budgets.keys() == {"claims", "projections", "notices"}
+    assert budgets.keys() == set(SETS)
     assert all(spec["maxUnavailable"] == 1 for spec in budgets.values())
     for component in ("projections", "notices"):
         (found,) = (one for one in written() if name_of(one) == f"Deployment/claimstream-{component}")
@@ -228,5 +253,5 @@ def test_production_has_a_scaled_object_and_a_pod_monitor() -> None:
 
 
 def test_the_first_files_of_the_tree_are_found() -> None:
-    assert len(load(KUBERNETES / "base" / "disruption.yaml")) == 3
+    assert len(load(KUBERNETES / "base" / "disruption.yaml")) == len(SETS)
     assert any(is_ours(container) for _, template in pods(written()) for container in containers(template))

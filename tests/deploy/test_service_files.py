@@ -76,7 +76,7 @@ def test_the_unit_gives_the_drain_the_time_it_needs_and_a_stall_less() -> None:
 
 def test_the_unit_brings_the_passwords_of_its_own_users_and_no_other() -> None:
     users = set(re.findall(r"^LoadCredential=([\w-]+):/etc/claimstream/users/", UNIT, re.M))
-    assert users == {"worker", *(one.actor for one in ROUTES if not (one.simulation or one.bank or one.archive))}
+    assert users == {"worker", *(one.actor for one in ROUTES if not (one.simulation or one.bank))}
 
 
 def supervised(tmp_path: Path) -> Path:

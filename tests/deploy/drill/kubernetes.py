@@ -78,7 +78,8 @@ def _folder(volume: dict[str, Any], state: Path, folder: Path, user: int) -> Pat
         shutil.copy(state / "redis" / "users.acl", folder / "users.acl")
     elif "persistentVolumeClaim" in volume:
         shutil.rmtree(folder)
-        folder = state / "vault"
+        folder = state / volume["persistentVolumeClaim"]["claimName"].removeprefix("claimstream-")
+        folder.mkdir(exist_ok=True)
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, user, user)
     return folder
@@ -112,9 +113,13 @@ def kubernetes(drill: Drill) -> None:
             play(drill, part, words)
             if part == "prepare":
                 drill.until("the Job's containers ended well", lambda: job_ended(drill))
-        drill.until("claims (two processes), projections and notices serve every group", lambda: all_served(one))
+        drill.until(
+            "claims (two processes), projections, notices and archive serve every group", lambda: all_served(one)
+        )
         one.operator("lab", "load-sample-data", network=NETWORK, shown=1)
         one.claim_runs_through(NETWORK)
+        archived = [path for path in (state / "archive").rglob("*") if path.is_file() and path.stat().st_size]
+        drill.check("the logs are archived on the disk of the archive's pod", len(archived) >= 3)
         hardened(drill)
         code, _ = drill.run("podman", "stop", "--time", "40", "claimstream-claims-pod-0-claims", shown=0)
         ended = inspected(drill, "claimstream-claims-pod-0-claims")["ExitCode"]
@@ -141,14 +146,14 @@ def job_ended(drill: Drill) -> bool:
 
 
 def all_served(one: Composed) -> bool:
-    """Whether every seat has an owner, by four processes: two of claims, one each of the others."""
+    """Whether every seat has an owner, by five processes: two of claims, one each of the others."""
     said = json.loads(one.quiet("status", "--json", network=NETWORK))
-    return len(said["processes"]) == 4 and all(seat["owner"] for seat in said["seats"])
+    return len(said["processes"]) == 5 and all(seat["owner"] for seat in said["seats"])
 
 
 def hardened(drill: Drill) -> None:
     """What the manifest asked for is what the container got."""
-    for name in ("claims", "projections", "notices", "exporter"):
+    for name in ("claims", "projections", "notices", "archive", "exporter"):
         _, said = drill.run("podman", "inspect", f"claimstream-{name}-pod-0-{name}", quiet=True)
         found = json.loads(said)[0]
         held = (
