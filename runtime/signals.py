@@ -57,6 +57,17 @@ class EntryParked(Signal, frozen=True):
     held: bool
 
 
+class EntryForged(Signal, frozen=True):
+    """An entry looks like a fact, and append did not write it: somebody who may write the log went past it."""
+
+    actor: str
+    group: str
+    partition: int
+    entry_id: str
+    entity: str
+    sequence: int
+
+
 class HandlerFailed(Signal, frozen=True):
     """A handler raised: the batch is bisected, or the entry is tried again (`attempt` of `limit`)."""
 

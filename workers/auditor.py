@@ -2,6 +2,10 @@
 
 The chain is over the raw bytes in log order, so it verifies without a decoder, and after personal keys are
 destroyed. A chain alone does not show a cut tail: a checkpoint that was carried out of reach does.
+
+An entry with a sequence that is not in its claim's history looks like a fact, and append did not write it (a raw writer
+can forge a sequence, and no ACL tells it from append's users). It is chained like any other, and named: once in the
+stream of forged entries, in the settle that chains it, and by a signal for the alarm.
 """
 
 from __future__ import annotations
@@ -14,13 +18,18 @@ import msgspec
 from domain.audit_chain import GENESIS, link
 from runtime.actor import Actor
 from runtime.effects import HashSet, StreamAdd
+from runtime.signals import EntryForged
 from workers.keys import CLAIM_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.effects import Effect, Effects
     from runtime.entry import Batch, Entry
+    from runtime.signals import Signal
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
+    from workers.ports import Membership
 
 
 class AuditorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,17 +83,28 @@ class Auditor(Actor):
     log: ClassVar[str] = CLAIM_LOG
     parks: ClassVar[bool] = False
 
-    def __init__(self, keys: ClaimKeys, reads: Reads, options: AuditorOptions | None = None) -> None:
+    def __init__(
+        self,
+        keys: ClaimKeys,
+        reads: Reads,
+        histories: Membership,
+        options: AuditorOptions | None = None,
+        *,
+        tell: Callable[[Signal], None] = lambda signal: None,
+    ) -> None:
         """`reads` is asked for the chain's own hash alone, when the memory of it was dropped."""
+        self._histories = histories
+        self._tell = tell
+        self._told: set[str] = set()
         self._keys = keys
         self._reads = reads
         self._options = options or AuditorOptions()
         self._chain: Chain | None = None
 
     async def handle(self, batch: Batch) -> Effects:
-        """One link per entry, the checkpoints that fall into the batch, and the new head."""
+        """One link per entry, the checkpoints that fall into the batch, the new head, and what was forged."""
         chain = self._chain or stored_chain(await self._reads.one("HGETALL", self._keys.chain))
-        effects: list[Effect] = []
+        effects: list[Effect] = [self._named(entry, batch) for entry in await self._histories.forged(batch.entries)]
         for entry in batch.entries:
             chain = self._linked(chain, entry)
             if chain.count % self._options.checkpoint_every == 0:
@@ -94,6 +114,14 @@ class Auditor(Actor):
 
     def _linked(self, chain: Chain, entry: Entry) -> Chain:
         return chain.after(entry.id, list(entry.fields))
+
+    def _named(self, entry: Entry, batch: Batch) -> StreamAdd:
+        """The line about a forged entry; whoever listens is told once, also when the batch is handled again."""
+        if entry.id not in self._told:
+            self._told.add(entry.id)
+            self._tell(EntryForged(self.name, self.group, batch.partition, entry.id, entry.entity, entry.sequence))
+        names = ("id", entry.id, "claimId", entry.entity, "sequence", str(entry.sequence), "type", entry.type)
+        return StreamAdd(self._keys.forged, names)
 
     def forget(self) -> None:
         """Read the chain again next time: what was computed may never have been settled."""

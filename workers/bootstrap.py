@@ -281,7 +281,12 @@ def _builders(app: Application, settings: Settings, seed: int | None) -> dict[st
         "analytics": lambda partition: Analytics(app.claim_keys(partition), app.store.reads),
         "notifier": lambda partition: Notifier(app.claim_keys(partition)),
         "dispatcher": lambda partition: Dispatcher(app.claim_keys(partition), channel, app.store.reads, app.clock),
-        "auditor": lambda partition: Auditor(app.claim_keys(partition), app.store.reads),
+        "auditor": lambda partition: Auditor(
+            app.claim_keys(partition),
+            app.store.reads,
+            app.store.histories(CLAIM_LOG, partition),
+            tell=app.store.tell,
+        ),
         "cache-invalidator": lambda partition: CacheInvalidator(app.claim_keys(partition)),
     }
 

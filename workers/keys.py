@@ -140,6 +140,11 @@ class ClaimKeys:
         """Stream: checkpoints of the audit chain."""
         return self.name("audit:checkpoints")
 
+    @property
+    def forged(self) -> str:
+        """Stream: entries of the log that look like facts and that append did not write, each once."""
+        return self.name("audit:forged")
+
     def floor(self, subject: str) -> str:
         """Integer with a TTL: the version below which the views of a subject must not be filled any more."""
         return self.name(f"view:floor:{subject}")

@@ -17,6 +17,7 @@ from runtime.errors import StoreUnavailable
 if TYPE_CHECKING:
     from domain.context import Payee
     from domain.privacy import Index, SealContext
+    from runtime.entry import Entry
 
 PolicyT_co = TypeVar("PolicyT_co", covariant=True)
 RosterT_co = TypeVar("RosterT_co", covariant=True)
@@ -25,6 +26,14 @@ BodyT = TypeVar("BodyT")
 
 PURPOSE_PREFIX = "purpose:"
 """Begins the "subjects" of the keys that belong to the cluster itself: indexes, deriving claim ids."""
+
+
+class Membership(Protocol):
+    """Tells the entries that append wrote from those that look like it."""
+
+    async def forged(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those with a sequence that their entity's history does not hold. Raises store faults."""
+        ...
 
 
 class KeyVaultUnavailable(StoreUnavailable):

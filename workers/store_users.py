@@ -154,7 +154,11 @@ def _dispatcher(logs: Logs) -> list[Grant]:
 
 
 def _auditor(logs: Logs) -> list[Grant]:
-    return [grant("type hset hgetall", logs.own.chain), grant("type xadd", logs.own.checkpoints)]
+    return [
+        grant("type hset hgetall", logs.own.chain),
+        grant("type xadd", logs.own.checkpoints, logs.own.forged),
+        grant("lindex", logs.claims.history("*")),
+    ]
 
 
 def _invalidator(logs: Logs) -> list[Grant]:
@@ -193,6 +197,7 @@ class Kind(NamedTuple):
     about: str
     own: Callable[[Logs], Sequence[Grant]]
     appends: bool = False
+    calls: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
 
 
@@ -200,7 +205,7 @@ ACTORS: Mapping[str, Kind] = {
     "claims-processor": Kind("decides on claims and keeps the work lists", _processor, appends=True),
     "analytics": Kind("counts; writes figures only", _analytics),
     "notifier": Kind("writes intents into the outbox", _notifier),
-    "auditor": Kind("chains the log", _auditor),
+    "auditor": Kind("chains the log, names what was forged", _auditor, calls=(functions.FORGED,)),
     "cache-invalidator": Kind("drops read views, and says so", _invalidator, channels=(INVALIDATION_CHANNEL,)),
     "intake": Kind("adopts the requests of others", _deciding, appends=True),
     "dispatcher": Kind("sends intents, records what became of them", _dispatcher),
@@ -225,6 +230,7 @@ def users(logs: Logs, *, simulation: bool = False) -> list[Rights]:
         keys = spaces[route.log]
         seat = [] if route.timed else seat_grants(keys, route.group)
         calls = (() if route.timed else SEAT_FUNCTIONS) + ((functions.APPEND,) if route.timed and kind.appends else ())
+        calls += kind.calls
         plain = ANYBODY + (() if route.timed else SEAT_COMMANDS) + (APPEND_COMMANDS if kind.appends else ())
         found.append(Rights(route.actor, kind.about, plain, calls, (*seat, *kind.own(logs)), kind.channels))
     return [*found, *_around(logs)]
@@ -256,8 +262,8 @@ def _everything() -> tuple[str, ...]:
     """Patterns that hold every key of the application."""
     families = (
         "claim", "claims", "policies", "policy", "customers", "customer", "analytics", "leaderboard", "metrics", "kpi",
-        "adjuster", "adjusters", "queue", "losses", "insured", "handlers", "seen", "payments", "outbox", "audit", "view",
-        "gateway", "request", "notification", "claimstream", "archive",
+        "adjuster", "adjusters", "queue", "losses", "insured", "handlers", "seen", "payments", "outbox", "audit",
+        "view", "gateway", "request", "notification", "claimstream", "archive",
     )  # fmt: skip
     return tuple(f"{family}:*" for family in families)
 
@@ -316,7 +322,7 @@ def _rebuilding(logs: Logs) -> list[Grant]:
     found = [
         grant(_STAGED, "rebuild:*"),
         *(Grant(("rename", "del", "exists", "pttl", "type"), one.keys) for one in _analytics(logs)),
-        Grant(("rename", "del", "exists", "pttl", "type"), (own.chain, own.checkpoints, *lists)),
+        Grant(("rename", "del", "exists", "pttl", "type"), (own.chain, own.checkpoints, own.forged, *lists)),
     ]
     for keys in logs.by_name().values():
         found += [

@@ -29,6 +29,7 @@ OPEN = "cs_open_1"
 RESYNC = "cs_resync_1"
 MARK = "cs_mark_1"
 LOOK = "cs_look_1"
+FORGED = "cs_forged_1"
 TIDY = "cs_tidy_1"
 RETRY = "cs_retry_1"
 UNRETRY = "cs_unretry_1"
@@ -46,7 +47,7 @@ LEASE = "cs_lease_1"
 
 ALL = (
     APPEND, SETTLE, OPEN, RESYNC, MARK, LOOK, TIDY, RETRY, UNRETRY, DROP, HALT, TRIM, RETIRE, STAGE, DROP_STAGE, SWAP,
-    RESTORE, RESTORED, BEAT, LEASE,
+    RESTORE, RESTORED, BEAT, LEASE, FORGED,
 )  # fmt: skip
 
 Argument = str | bytes | int

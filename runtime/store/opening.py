@@ -13,6 +13,7 @@ from runtime.store.clients import ClientOptions, StoreAddress, every_server, ope
 from runtime.store.credentials import as_user
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, Log
 from runtime.store.functions import load_library
+from runtime.store.histories import Histories
 from runtime.store.keys import Keyspace
 from runtime.store.position import open_log
 from runtime.store.reads import Reads
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runtime.signals import Bus
+    from runtime.signals import Bus, Signal
     from runtime.store import functions
     from runtime.store.keys import LogSpec
 
@@ -104,6 +105,15 @@ class OpenStore:
             connect_seconds=clients.connect_seconds,
             stream=stream,
         )
+
+    def histories(self, log: str, partition: int) -> Histories:
+        """Tells entries that append wrote from those that it did not, in one partition."""
+        return Histories(self.commands, self.logs[log].keys, partition)
+
+    def tell(self, signal: Signal) -> None:
+        """Say something about what was found in the store to whoever listens."""
+        if self._bus is not None:
+            self._bus.emit(signal)
 
     def acting_as(self, user: str) -> OpenStore:
         """The same store on the connections of another user; itself when all work as one. Closed with this one.

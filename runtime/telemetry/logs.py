@@ -44,6 +44,7 @@ RULES: Final[dict[str, LogRule]] = {
     ),
     "EntriesHandled": LogRule(logging.DEBUG, "entries handled", (*_WHO, "oldest_age_seconds")),
     "EntryParked": LogRule(logging.WARNING, "entry parked", (*_WHO, "entry_id", "reason", "held")),
+    "EntryForged": LogRule(logging.ERROR, "entry forged", (*_WHO, "entry_id", "entity", "sequence")),
     "HandlerFailed": LogRule(logging.WARNING, "handler failed", (*_WHO, "entries", "attempt", "limit", "error")),
     "Resynced": LogRule(logging.INFO, "group put back to its position", (*_WHO, "reason", "position")),
     "WaitDeclared": LogRule(logging.WARNING, "runner waits", (*_WHO, "reason", "detail")),

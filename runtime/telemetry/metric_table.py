@@ -70,6 +70,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "held",
     ),
     _counter(
+        "claimstream_entries_forged_total",
+        "entries",
+        "Entries that look like facts and that append did not write.",
+        "actor",
+    ),
+    _counter(
         "claimstream_resyncs_total",
         "resyncs",
         "Groups put back to their position.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.signals import (
         BatchSettled,
         EntriesHandled,
+        EntryForged,
         EntryParked,
         HandlerFailed,
         LeaseChanged,
@@ -47,6 +48,7 @@ class MetricsSubscriber:
             "BatchSettled": self._batch_settled,
             "EntriesHandled": self._entries_handled,
             "EntryParked": self._entry_parked,
+            "EntryForged": self._entry_forged,
             "HandlerFailed": self._handler_failed,
             "Resynced": self._resynced,
             "WaitDeclared": self._wait_declared,
@@ -92,6 +94,9 @@ class MetricsSubscriber:
     def _entry_parked(self, signal: EntryParked) -> None:
         held = "true" if signal.held else "false"
         self._metrics.count("claimstream_entries_parked_total", signal.actor, held)
+
+    def _entry_forged(self, signal: EntryForged) -> None:
+        self._metrics.count("claimstream_entries_forged_total", signal.actor)
 
     def _handler_failed(self, signal: HandlerFailed) -> None:
         self._metrics.count("claimstream_handler_failures_total", signal.actor)

@@ -27,7 +27,7 @@ from runtime.store.keys import Keyspace
 from runtime.store.position import open_log, resync
 from runtime.store.reads import Reads
 from runtime.store.settle import Settler
-from tests.support.claim_entries import CODEC, appends_of
+from tests.support.claim_entries import CODEC, NothingForged, appends_of
 from tests.support.claims import BANK, CLAIMANT, SENIOR, SUPERVISOR, Story
 from workers.analytics import Analytics
 from workers.auditor import Auditor, AuditorOptions
@@ -94,7 +94,7 @@ def projections(reads: Reads) -> list[Actor]:
         Analytics(KEYS, reads),
         Lists(reads),
         Notifier(KEYS),
-        Auditor(KEYS, reads, AuditorOptions(checkpoint_every=4)),
+        Auditor(KEYS, reads, NothingForged(), AuditorOptions(checkpoint_every=4)),
         CacheInvalidator(KEYS),
     ]
 

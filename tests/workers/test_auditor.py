@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from domain.audit_chain import head
 from runtime.effects import HashSet, StreamAdd
 from runtime.entry import Batch
-from tests.support.claim_entries import claim_actor, entries_of
+from tests.support.claim_entries import NothingForged, claim_actor, entries_of
 from tests.support.claims import Story
 from tests.support.store import command
 from workers.auditor import Auditor, AuditorOptions
@@ -24,7 +24,7 @@ EVERY_TWO = AuditorOptions(checkpoint_every=2)
 
 
 def auditor(keys: Any, reads: Reads) -> Auditor:
-    return Auditor(keys, reads, EVERY_TWO)
+    return Auditor(keys, reads, NothingForged(), EVERY_TWO)
 
 
 def chained(entries: list[Entry]) -> str:

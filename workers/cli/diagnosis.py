@@ -12,6 +12,7 @@ from runtime.errors import RuntimeFault
 from runtime.store import functions
 from runtime.store.checks import Finding, examine
 from runtime.store.functions import LIBRARY, library_source
+from runtime.store.keys import Keyspace
 from runtime.store.reads import Reads
 from runtime.store.revision import revision_of
 from runtime.store.trouble import STORE_ERRORS, translated
@@ -20,7 +21,7 @@ from workers.adapters.key_vault_file import KeyVaultDamaged
 from workers.adapters.master_key import MasterKeyError
 from workers.bootstrap import log_specs, vault_options
 from workers.cli.survey import stored_specs, survey
-from workers.keys import CLAIM_LOG
+from workers.keys import CLAIM_LOG, ClaimKeys
 from workers.ports import KeyVaultUnavailable
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ async def diagnose(client: Redis, settings: Settings, address: StoreAddress) -> 
     findings += [library, *await _partitions(client, settings)]
     if loaded:
         findings += await _cluster(client, settings)
+        findings.append(await _forged(client, settings))
     findings.append(_vault(settings))
     return findings
 
@@ -148,8 +150,8 @@ def _repair(seat: SeatView) -> str:
     log = "" if seat.log == CLAIM_LOG else f" --log {seat.log}"
     if "ROLLED BACK" in seat.why:
         return (
-            "a server took over that had not received the last entries, or an older copy was restored: log, position and"
-            " effects went back together, what left the store did not. Put the newer copy back, or accept the loss:"
+            "a server took over that had not received the last entries, or an older copy was restored: log, position"
+            " and effects went back together, what left the store did not. Put the newer copy back, or accept the loss:"
             f" `claimstream resume {seat.partition}{log} --reason ...`"
         )
     return f"repair the cause, then `claimstream resume {seat.partition}{log} --reason ...`"
@@ -186,6 +188,21 @@ def _parked(seen: ClusterView) -> Finding:
     if count:
         return Finding("parked", "warn", f"{count} entries could not be handled", "`claimstream parked list`")
     return Finding("parked", "ok", "nothing")
+
+
+async def _forged(client: Redis, settings: Settings) -> Finding:
+    """What the auditor named: entries that look like facts and that append did not write."""
+    reads = Reads(client)
+    specs = [spec for spec in await stored_specs(reads, log_specs(settings)) if spec.name == CLAIM_LOG]
+    parts = [ClaimKeys(Keyspace(spec), partition) for spec in specs for partition in range(spec.partitions)]
+    try:
+        count = sum(await reads.many([("XLEN", keys.forged) for keys in parts]))
+    except RuntimeFault as problem:
+        return Finding("forged", "warn", f"unknown: {problem}", "run doctor as an operator")
+    if not count:
+        return Finding("forged", "ok", "nothing")
+    advice = f"whoever may write {CLAIM_LOG} went past append: deploy/runbooks/ClaimstreamEntriesForged.md"
+    return Finding("forged", "fail", f"{count} entries look like facts, and their claims do not know them", advice)
 
 
 def _vault(settings: Settings) -> Finding:

@@ -1,2 +1,2 @@
--- revision 3, digest c02ae91d1edf968e
+-- revision 4, digest 19f56bb14b6f6ba0
 -- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.

@@ -18,6 +18,7 @@ from runtime.errors import StoreMisused
 from runtime.store import functions, position
 from runtime.store.append import Appended
 from runtime.store.clients import StoreAddress, open_commands
+from runtime.store.encoding import pack
 from runtime.store.keys import PROCESS_DESCRIPTIONS, PROCESSES, LogSpec
 from runtime.store.parking import DeadLetters, park_effects
 from runtime.store.reads import Reads
@@ -108,6 +109,7 @@ async def test_parking_trying_again_and_dropping_touch_declared_keys_only(cluste
 async def test_looks_marks_resync_and_halts_touch_declared_keys_only(cluster: Redis) -> None:
     things, at = await with_parked(cluster)
     await things.look(G)
+    await functions.call(cluster, functions.FORGED, [things.keys.history("T1")], [pack([(1, 1, "1-1")])])
     assert await position.mark(cluster, things.keys, G, 0, at, "1-1", "me")
     await position.clear_start(cluster, things.keys, G, 0, "me")
     await cluster.xgroup_destroy(things.keys.log(), G)
