@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from runtime.embedded.locate import locate
 from tests.chaos.mutants.running import Outcome, run_all
 from tests.chaos.mutants.table import MUTANTS
 
@@ -101,7 +102,10 @@ async def _shown(chosen: Sequence[Any], jobs: int) -> list[Outcome]:
 def lines(found: Sequence[Outcome], seconds: float) -> list[str]:
     """The report, as Markdown."""
     red = sum(one.verdict == "red" for one in found)
-    system = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    server = locate()
+    system = (
+        f"{server.name} {server.version}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    )
     text = [
         f"# Mutants: {red} of {len(found)} red", "",
         *HEAD, "",
