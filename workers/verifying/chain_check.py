@@ -1,4 +1,4 @@
-"""The audit chain: its head, its count, its last entry, and every checkpoint."""
+"""The audit chain: its head, its count, its last entry, every checkpoint, and what the auditor named as forged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workers.auditor import Auditor, Chain
 from workers.verifying.matching import StreamMatch
 from workers.verifying.places import ordered, pages
+from workers.verifying.report import shown
 
 if TYPE_CHECKING:
     from runtime.store.reads import Reads
@@ -23,6 +24,7 @@ class ChainCheck:
         self._reads = reads
         self._keys = keys
         self._found = findings["audit_chain"]
+        self._history = findings["history"]
         self._every = checkpoint_every
         self._chain = Chain()
         standing = place.groups.get(Auditor.group)
@@ -41,8 +43,12 @@ class ChainCheck:
                 await self._checkpoints.expect(self._chain.checkpoint())
 
     async def finish(self) -> None:
-        """Compare the head."""
+        """Compare the head; an entry that was forged stays wrong for ever, also when it was trimmed."""
         await self._checkpoints.finish()
+        async for _, fields in self._reads.stream(self._keys.forged):
+            named = dict(zip(fields[::2], fields[1::2], strict=False))
+            entry, claim = named.get(b"id", b"?"), named.get(b"claimId", b"?")
+            self._history.wrong(f"{self._keys.forged}: {shown(entry)} of {shown(claim)} was not written by append")
         row = await self._reads.one("HGETALL", self._keys.chain)
         stored = {name.decode(): value.decode() for name, value in row.items()}
         expected = self._chain.stored() if self._chain.count else {}
