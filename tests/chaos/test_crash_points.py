@@ -85,7 +85,7 @@ def tell(what: str, found: list[str], outcomes: int, house: House, capsys: pytes
         )
 
 
-@window("W1", "W8", "W14", "W15", "W18", "W45")
+@window("W1", "W8", "W14", "W15", "W18", "W39", "W45")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("actions", ACTIONS)
 async def test_a_process_that_fails_at_any_step_loses_nothing_and_does_nothing_twice(
