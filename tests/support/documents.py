@@ -14,9 +14,8 @@ from tests.support.source_tree import ROOT, text_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# They speak of what others have made: commands and keys of other systems, columns of a table. Or they are written from
-# the source, and a test of their own keeps them current.
-_QUOTES_OTHERS = ("docs/seed-rows.md", "docs/failure-windows.md", "workers/samples/")
+# They speak of what others have made: commands and keys of other systems, columns of a table.
+_QUOTES_OTHERS = ("docs/seed-rows.md", "workers/samples/")
 
 _FENCE = re.compile(r"^(?P<fence>```+|~~~+)[ \t]*(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.M | re.S)
 _INDENTED = re.compile(r"(?:^|\n\n)((?: {4}[^\n]*(?:\n|$))+)")
