@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from config.loading import load
 from runtime.entry import Batch, EntryReader
 from runtime.signals import EntryForged, Signal
 from runtime.store.histories import LAST_SEQUENCE, Histories
@@ -14,6 +15,7 @@ from tests.support.claim_entries import CODEC, claim_actor, claimed_as, fields_o
 from tests.support.claims import Story
 from tests.support.store import command
 from workers.auditor import Auditor
+from workers.cli.diagnosis import diagnose
 from workers.keys import CLAIM_LOG, claim_log
 
 if TYPE_CHECKING:
@@ -100,3 +102,20 @@ async def test_a_sequence_without_a_place_and_a_key_that_is_no_history_are_forge
 def read(fields: tuple[str, ...]) -> Entry:
     """An entry with these fields, as a reader would see it."""
     return EntryReader("claimId", CODEC).read((b"1800000000000-0", [part.encode() for part in fields]))
+
+
+async def test_doctor_names_forged_entries_as_a_failure(store_address: StoreAddress, commands: Redis) -> None:
+    async with claim_actor(store_address, lambda keys, reads: Auditor(keys, reads, Histories(commands, KEYS, 0)),
+                           "auditors") as one:  # fmt: skip
+        assert await doctor_says(commands, store_address) == ("ok", "nothing")
+        await command(commands, "XADD", CLAIM_LOG, "*", *fields_of(Story().submit().facts[0]))
+        await one.at_rest()
+        level, seen = await doctor_says(commands, store_address)
+    assert (level, seen[:9]) == ("fail", "1 entries")
+
+
+async def doctor_says(commands: Redis, address: StoreAddress) -> tuple[str, str]:
+    """Level and text of doctor's line about forged entries."""
+    findings = await diagnose(commands, load("test", environment={}), address)
+    (found,) = [one for one in findings if one.name == "forged"]
+    return found.level, found.seen
