@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from workers.cli.given import Given
 
 
+NEXT = (
+    "not finished yet: `claimstream run` builds figures, chains and floors from them; when `claimstream status`"
+    " shows no backlog, `claimstream verify` has to find no difference (before that it does)"
+)
+"""What a person has to do after a restore."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(name="backup")(backup)
@@ -56,8 +63,8 @@ def restore(
         done = run_async(_restore(given, Path(directory), until_ms, _growing(shown.more, shown.at)))
     left = f", {done.left_out:,} left out" if until else ""
     sent = f"; {done.sent:,} messages had left already for what is left out" if done.sent else ""
-    text = f"{done.entries:,} entries of {done.logs} logs are restored{left}{sent}; `claimstream run` builds the rest"
-    answer(given, done._asdict(), lambda: text)
+    text = f"{done.entries:,} entries of {done.logs} logs are restored{left}{sent}\n{NEXT}"
+    answer(given, {**done._asdict(), "next": NEXT}, lambda: text)
 
 
 async def _backup(given: Given, directory: Path, told: Callable[[int, int], None]) -> Manifest:

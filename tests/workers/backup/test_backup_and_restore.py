@@ -1,4 +1,7 @@
-"""Backup, destroy, restore, verify: what was confirmed is there again, and nothing is told or paid twice."""
+"""Backup, destroy, restore, verify: what was confirmed is there again, and nothing is told or decided twice.
+
+The bank is that of the simulation: payments are facts of the log here. Payouts over HTTP are not restored in any test.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,7 @@ async def test_a_backup_of_a_cluster_at_work_is_restored_to_a_store_where_every_
             await until(lambda: is_verified(cluster), within=20.0, what="it goes on")
 
 
-async def test_a_finished_store_that_is_restored_appends_nothing_sends_nothing_and_pays_nothing_again(
+async def test_a_finished_store_that_is_restored_appends_nothing_and_sends_nothing_again(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "backup"
