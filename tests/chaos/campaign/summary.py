@@ -38,6 +38,8 @@ class Summary(msgspec.Struct):
     failed: dict[int, list[str]]
     unmeasured: int
     conditions: dict[str, str]
+    left_out: list[str] = []
+    """Faults that this kind of store cannot have, or that its campaign does not play."""
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float, without: frozenset[str] = frozenset()) -> Summary:
@@ -67,6 +69,7 @@ def summary(verdicts: Sequence[Verdict], seconds: float, without: frozenset[str]
         seeds=[one.seed for one in verdicts], seconds=seconds, faults=dict(faults), never=never, met=dict(met),
         checked=dict(checked), measures={name: _spread(found) for name, found in values.items()}, failed=failed,
         conditions=conditions | _machine(),
+        left_out=sorted(name for name in FAULTS if name in without and not faults[name]),
         unmeasured=sum(name.startswith("measure ") for one in verdicts for name in one.skipped),
     )  # fmt: skip
 
@@ -102,7 +105,13 @@ def exit_code(word: str) -> int:
 def lines(found: Summary) -> list[str]:
     """The table for people, as Markdown."""
     rows = ["| fault | F | exercised |", "|---|---|---:|"]
-    rows += [f"| {name} | {one.number} | {found.faults.get(name, 0)} |" for name, one in FAULTS.items()]
+    rows += [
+        f"| {name} | {one.number} | {found.faults.get(name, 0)} |"
+        for name, one in FAULTS.items()
+        if name not in found.left_out
+    ]
+    if found.left_out:
+        rows += ["", f"Not played against this kind of store: {', '.join(found.left_out)}."]
     rows += ["", "| met by the workers | times |", "|---|---:|"]
     rows += [f"| {name} | {count:,} |" for name, count in sorted(found.met.items())]
     rows += ["", "| judged, per id | count |", "|---|---:|"]

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from runtime.embedded.locate import locate
 from tests.chaos.campaign.dump import Dump, dump_of
 from tests.chaos.topologies.node import AWAY, Node
 from tests.chaos.topologies.sentinels import DOWN_AFTER_MS, WatchedPair
@@ -160,7 +161,7 @@ class SentinelTarget(TopologyTarget):
     def conditions(self) -> Mapping[str, str]:
         """What it is."""
         topology = f"1 primary, 1 replica, 3 sentinels, down-after {DOWN_AFTER_MS} ms"
-        return {"topology": topology, "store fsync": "always"}
+        return {"server": _server(), "topology": topology, "store fsync": "always"}
 
 
 class ClusterTarget(TopologyTarget):
@@ -192,7 +193,13 @@ class ClusterTarget(TopologyTarget):
 
     def conditions(self) -> Mapping[str, str]:
         """What it is."""
-        return {"topology": f"3 masters, 3 replicas, node-timeout {NODE_TIMEOUT_MS} ms, P = 8", "store fsync": "always"}
+        topology = f"3 masters, 3 replicas, node-timeout {NODE_TIMEOUT_MS} ms, P = 8"
+        return {"server": _server(), "topology": topology, "store fsync": "always"}
+
+
+def _server() -> str:
+    binary = locate()
+    return f"{binary.name} {binary.version}"
 
 
 async def _taken(node: Node, key: str, within: float) -> float:
