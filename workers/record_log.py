@@ -67,6 +67,14 @@ def put_back_record(
     return _recorded(log, unit[0].entity, unit[0].sequence - 1, events, record, command_id)
 
 
+def record_snapshot(record: Policy | Customer) -> dict[str, str]:
+    """The fields of a record's snapshot."""
+    kept = {SNAPSHOT_BODY: _encode(record).decode()}
+    if isinstance(record, Customer):
+        kept[SNAPSHOT_PAYEE] = _encode(record.payee).decode()
+    return kept
+
+
 def _append(
     log: str, field: str, entity: str, version: int, kind: str, event: Any, after: Any, at: datetime, by: str
 ) -> Append:
@@ -83,10 +91,7 @@ def _recorded(
     log: str, entity: str, version: int, events: tuple[tuple[Any, ...], ...], after: Any, command_id: str
 ) -> Append:
     """The append of events of a record whose version was `version`, and which is `after` then."""
-    body = _encode(after).decode()
-    kept = {SNAPSHOT_BODY: body}
-    if isinstance(after, Customer):
-        kept[SNAPSHOT_PAYEE] = _encode(after.payee).decode()
+    kept = record_snapshot(after)
     view = f"{'policy' if log == POLICY_LOG else 'customer'}:{entity}"
     return Append(
         log=log,
@@ -94,6 +99,6 @@ def _recorded(
         expected_version=version,
         events=events,
         snapshot=kept,
-        effects=(Put(view, body, VIEW_TTL_MS),),
+        effects=(Put(view, kept[SNAPSHOT_BODY], VIEW_TTL_MS),),
         command_id=command_id,
     )

@@ -16,6 +16,7 @@ from runtime.entry import EntryReader
 from runtime.merging import merge
 from workers.claim_log import SNAPSHOT_BODY, EventCodec, timer_member
 from workers.keys import CLAIM_LOG, CUSTOMER_LOG, POLICY_LOG, ClaimKeys
+from workers.record_log import record_snapshot
 from workers.verifying.places import read_page
 from workers.verifying.records_check import KINDS
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from runtime.entry import RawEntry
     from runtime.store.keys import Keyspace
     from workers.backup.lists import Lists
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Fold:
@@ -103,4 +102,4 @@ class Fold:
         claim = self._claims.get(entity)
         if claim is not None:
             return {**snapshot_fields(claim), SNAPSHOT_BODY: encode_claim(claim).decode()}
-        return {SNAPSHOT_BODY: _encode(self._records[entity]).decode()}
+        return record_snapshot(self._records[entity])

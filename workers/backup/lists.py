@@ -16,6 +16,7 @@ from runtime.entry import in_order
 from workers.keys import ClaimKeys
 from workers.loss_index import Losses, LossIndex
 from workers.sightings import Sightings
+from workers.waiting_payees import WaitingPayees
 from workers.work_lists import WorkLists
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Lists:
         self._lists = WorkLists(ClaimKeys(keys, partition))
         self._index = LossIndex(reads, keys, partition)
         self._sightings = Sightings(reads, keys, partition)
+        self._payees = WaitingPayees(reads, ClaimKeys(keys, partition))
         self._upto = in_order(position)
         self._losses = Losses({}, {})
 
@@ -49,4 +51,6 @@ class Lists:
             found += self._lists.follow([fact])
             found += self._index.follow([(fact, entry_id)], claims)
             found += self._sightings.follow([fact], claims)
+            # Who the payee is stands in another log: the first tick looks, and says when to look again.
+            found += self._payees.left([claim]) + self._payees.stays(claim, None, claim.updated_at)
         return found

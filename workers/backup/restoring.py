@@ -102,6 +102,8 @@ class Restore:
     async def _partition(self, manifest: Manifest, name: str, partition: int, part: PartitionCut, total: int) -> None:
         keys = self._keyspace(name, manifest)
         claims = self._keyspace(CLAIM_LOG, manifest)
+        if name == CLAIM_LOG and self._until is not None:
+            part = self._before_undone(part, log_file(name, partition))
         restorer = Restorer(self._client, keys, partition, self._token)
         fold = Fold(keys, partition, self._lists(keys, partition, part))
         counts = _Counter(part)
@@ -143,6 +145,22 @@ class Restore:
             return None
         return Lists(Reads(self._client), keys, partition, standing.position)
 
+    def _before_undone(self, part: PartitionCut, file: str) -> PartitionCut:
+        """The processor stands before the first fact whose decision is left out, or nobody would decide it again."""
+        standing = part.groups.get(PROCESSOR)
+        if standing is None:
+            return part
+        path = self._folder / file
+        undone = {field(row, b"causationId") for rows in read_rows(path) for row in rows if self._is_late(row)}
+        before = "0-0"
+        for rows in read_rows(path):
+            for row in rows:
+                if field(row, b"eventId") in undone or in_order(row[0].decode()) > in_order(standing.position):
+                    place = msgspec.structs.replace(standing, position=before)
+                    return msgspec.structs.replace(part, groups={**part.groups, PROCESSOR: place})
+                before = row[0].decode()
+        return part
+
     def _keyspace(self, name: str, manifest: Manifest) -> Keyspace:
         record = manifest.logs[name]
         for spec in self._specs:
@@ -160,11 +178,15 @@ class Restore:
             if not stays:
                 self._intents_left_out.add(field(row, b"eventId").decode(errors="replace"))
             return stays
-        stays = int(row[0].partition(b"-")[0]) <= self._until
+        stays = not self._is_late(row)
         if not stays and name == CLAIM_LOG:
             self._facts_left_out.add(field(row, b"eventId"))
             self._causes_left_out.add(field(row, b"causationId"))
         return stays
+
+    def _is_late(self, row: RawEntry) -> bool:
+        """Did the store take it after the moment up to which is restored?"""
+        return self._until is not None and int(row[0].partition(b"-")[0]) > self._until
 
     def _first_undone(self, row: RawEntry) -> bool:
         """Is this a request whose facts were left out, so that it has to be adopted again?"""

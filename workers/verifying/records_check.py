@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from domain.customer import CUSTOMER_EVENTS, evolve_customer
+from domain.customer import CUSTOMER_EVENTS, Customer, evolve_customer
 from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
+from workers.record_log import SNAPSHOT_PAYEE
 from workers.verifying.report import shown
 
 if TYPE_CHECKING:
@@ -116,11 +117,13 @@ async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], f
     for name in records:
         questions.append(("GET", keys.head(name)))
         questions.append(("LRANGE", keys.history(name), 0, -1))
-        questions.append(("HGET", keys.snapshot(name), SNAPSHOT_BODY))
+        questions.append(("HMGET", keys.snapshot(name), SNAPSHOT_BODY, SNAPSHOT_PAYEE))
     answers = iter(await reads.many(questions))
     for name, record in records.items():
-        head, history, body = next(answers), next(answers), next(answers)
+        head, history, (body, payee) = next(answers), next(answers), next(answers)
         findings["head"].same(name, str(len(record.ids)).encode(), head)
         findings["history"].same(name, record.ids, history)
         if not record.broken:
             findings["snapshot"].same(f"{name}: {SNAPSHOT_BODY}", _encode(record.value), body)
+            if isinstance(record.value, Customer):
+                findings["snapshot"].same(f"{name}: {SNAPSHOT_PAYEE}", _encode(record.value.payee), payee)
