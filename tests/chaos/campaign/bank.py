@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.campaign.dump import text
 from tests.chaos.campaign.embedded_target import AWAY
 from tests.support.waiting import NotInTimeError, until
 from workers.stub_bank.server import StubBank, serving_bank
@@ -62,14 +63,17 @@ class Bank:
 
 
 async def _completed(scene: Scene) -> set[str]:
-    """The payments that the log calls completed."""
+    """The payments that the log calls completed, or called so before it was trimmed."""
     keys = scene.keyspaces[0]
-    found: set[str] = set()
+    entries = list(scene.moved)
     for partition in range(keys.spec.partitions):
         log = keys.log(partition)
         for _, fields in await scene.target.run("XRANGE", log, "-", "+", key=log):
             flat = fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair]
-            if b"claim.payment.completed" in flat:
-                data = flat[flat.index(b"data") + 1]
-                found.add(data.partition(b'"paymentId":"')[2].partition(b'"')[0].decode())
-    return found
+            entries.append([text(part) for part in flat])
+    return {_payment(flat) for flat in entries if "claim.payment.completed" in flat}
+
+
+def _payment(fields: list[str]) -> str:
+    data = fields[fields.index("data") + 1]
+    return data.partition('"paymentId":"')[2].partition('"')[0]

@@ -77,6 +77,7 @@ async def trim(scene: Scene) -> bool:
             text(part) for part in (fields if isinstance(fields, list) else [p for kv in fields.items() for p in kv])
         ]
         scene.history.write("nemesis", "moved", log=log, id=text(entry), fields=flat)
+        scene.moved.append(flat)
     return bool(rows) and bool(await scene.tried("XTRIM", log, "MINID", lowest, key=log))
 
 

@@ -58,6 +58,8 @@ class Scene:
         self.history = history
         self.folder = folder
         self.client_proxies: list[Proxy] = []
+        self.moved: list[list[str]] = []
+        """Fields of the entries that were trimmed on purpose: they count as if they were archived."""
         self.keyspaces = [Keyspace(log(plan.partitions)) for log in (claim_log, request_log, notification_log)]
 
     @property
