@@ -82,7 +82,6 @@ def backlog_of(url: str) -> dict[str, float]:
 def test_the_backlog_is_told_while_no_worker_runs_and_falls_when_one_comes(tmp_path: Path) -> None:
     data = tmp_path / "store"
     with running_cluster("intake", data_dir=data) as store:  # a store, and nobody who reads the log
-        here("lab", "load-sample-data", data_dir=data)
         (tmp_path / "claim.json").write_text(json.dumps(CLAIM))
         assert here("claim", "submit", str(tmp_path / "claim.json"), data_dir=data).code == 0
         url = f"redis://127.0.0.1:{store.told['port']}"

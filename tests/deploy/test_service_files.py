@@ -48,7 +48,10 @@ def said(end: socket.socket, heard: list[str]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("words", [(), ("--processes", "2")], ids=["one process", "a parent of two"])
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param((), id="one process", marks=pytest.mark.deploy), pytest.param(("--processes", "2"), id="as shipped")],
+)
 def test_systemd_hears_ready_then_the_watchdog_then_stopping(
     words: tuple[str, ...], manager: tuple[str, socket.socket], tmp_path: Path
 ) -> None:
