@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.deploy import check as deploy_check
 from tests.deploy import validators
-from tests.deploy.validators import ALL, Outcome
+from tests.deploy.validators import ALL, Outcome, Validator
 from tests.support.source_tree import ROOT
 
 if TYPE_CHECKING:
@@ -63,3 +64,19 @@ def test_the_tool_refuses_a_spoilt_copy(
     assert old in text
     spoilt.write_text(text.replace(old, new, 1))
     assert ran(check(tmp_path)).state == "failed"
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("absent", 0), ("failed", 1)])
+def test_every_check_is_told_with_what_it_looked_at_and_a_failure_is_the_exit_code(
+    state: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report of `make deploy-check`, with one real validator and one whose end is given."""
+    given = Validator("given", lambda root: Outcome(state, f"why it is {state}"))
+    real = next(validator for validator in ALL if validator.run is validators.systemd_unit)
+    monkeypatch.setattr(deploy_check, "ALL", (real, given))
+    assert deploy_check.main() == code
+    told = capsys.readouterr().out
+    assert f"{state:7} given: why it is {state}" in told
+    assert real.name in told
+    for what, why in deploy_check.NEEDS_A_CLUSTER:
+        assert f"never   {what}: {why}" in told
