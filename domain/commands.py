@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.bodies.deciding import FoundOut
 from domain.coverage import ClaimedItem
 from domain.money import Money
 from domain.red_flags import PoliceReport
@@ -331,10 +332,11 @@ class AddNote(Command, frozen=True, kw_only=True):
 
 
 class RecordOverride(Command, frozen=True, kw_only=True):
-    """Set a rule aside, with the reason."""
+    """Set a rule aside, with the reason; `found` says what became of a payment in doubt."""
 
     subject: str
     reason: str
+    found: FoundOut | None = None
 
 
 class PlaceLegalHold(Command, frozen=True, kw_only=True):

@@ -120,7 +120,9 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.decision.rescinded": _body("rescindedBy approvedNet", "reason"),
     "claim.appeal.filed": _body("filedBy filedByRole fromState", "grounds"),
     "claim.appeal.decided": _body("outcome reviewerId reasonCodes provisions appealTextId"),
-    "claim.override.recorded": _body("subject overriddenBy", "reason"),
+    "claim.override.recorded": _body(
+        "subject overriddenBy found.outcome found.paymentId found.orderKey found.messageId found.reference", "reason"
+    ),
     "claim.payment.initiated": _body(
         "paymentId kind amount payeeId method attempt payerId dueBy",
         "",

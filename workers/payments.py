@@ -4,8 +4,9 @@
     bank's list of messages -> command on the claim, or reconciliation list; its place moves on in the same settle
 
 A crash between mark and outcome sends again under the same key. An order whose answer is unknown for longer than the
-bank remembers keys is never sent again by itself. The bank's messages are polled: nothing of ours has to be reachable
-from outside, and what the bank says while we are away waits in its list.
+bank remembers keys is never sent again by itself: a person finds out what became of it, and says so in a fact
+(`workers.doubts`). The bank's messages are polled: nothing of ours has to be reachable from outside, and what the bank
+says while we are away waits in its list.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from workers import reconciliation
 from workers.bank_answers import BANK
 from workers.breaker import Breaker, BreakerOptions, Pass
 from workers.claim_log import Cause, fact_of
+from workers.doubts import carried_out, found_in
 from workers.keys import CLAIM_LOG
 from workers.outbox import Mark
 from workers.payouts import Begun, Records, decode_mark, decode_waiting, encode_record, is_owed, order_of
@@ -115,10 +117,11 @@ class Payments(Actor):
         return [HashSet(self._keys.payment_attempts, marks)] if marks else []
 
     async def perform(self, batch: Batch) -> Effects:
-        """The calls, and how they ended."""
-        del batch
+        """The calls, and how they ended; and what people found out about orders in doubt, settled with its entry."""
         begun, self._begun = self._begun, []
-        return await self._sent(begun)
+        found = [one for one in (found_in(fact_of(entry)) for entry in batch.entries) if one is not None]
+        known = await carried_out(found, self._reads, self._keys, self._clock.now())
+        return [*await self._sent(begun), *known]
 
     async def tick(self, partition: int) -> Effects:
         """Send again what is due (its mark is durable already); else take what the bank said meanwhile."""

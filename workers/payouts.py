@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 State = Literal["taken", "refused", "given_up", "unconfirmed", "held", "not_owed"]
 
+FOR_PEOPLE: frozenset[State] = frozenset({"held", "unconfirmed", "given_up"})
+"""Ends of an order after which a person has to look: each has an item on the reconciliation list."""
+
 _PAYMENT_ID = re.compile(r"PAY-(CLM-[A-Z0-9]{4,60})-[0-9]{1,6}")
 
 
@@ -35,7 +38,8 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the sending of an order ended.
 
     `taken`: the bank has it. `refused`: it will never be paid. `given_up`, `unconfirmed`, `held`: on the
-    reconciliation list. `not_owed`: the claim had moved on before it was sent.
+    reconciliation list, with the order, which goes out again when a person finds that it never left. `not_owed`: the
+    claim had moved on before it was sent.
     """
 
     state: State
@@ -43,6 +47,7 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: int
     reference: str = ""
     reason: str = ""
+    order: PayoutOrder | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -114,7 +119,8 @@ class Records:
     def ended(self, one: Begun, state: State, *, reference: str = "", reason: str = "") -> None:
         """This order is done with."""
         self._all.append(one)
-        self._outcomes[one.order.key] = encode_record(Ended(state, self.at, one.mark.attempt, reference, reason))
+        order = one.order if state in FOR_PEOPLE else None
+        self._outcomes[one.order.key] = encode_record(Ended(state, self.at, one.mark.attempt, reference, reason, order))
 
     def waits(self, one: Begun, due: int, failed: int, reason: str) -> None:
         """This order is sent again at `due`, milliseconds since 1970. Its mark stays: its answer is unknown."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from runtime.effects import StreamAdd
+from workers.payouts import FOR_PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ Kind = Literal["repeated", "unmatched", "refused", "unconfirmed", "given_up", "h
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """One item; `message_id` is the bank's, empty when no message but an order of ours is in doubt."""
+    """One item; `message_id` is the bank's, empty when no message but an order of ours is in doubt: that with `key`."""
 
     kind: Kind
     reason: str
@@ -41,6 +42,17 @@ class Item(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defau
     currency: str = ""
     reference: str = ""
     at: str = ""
+    key: str = ""
+
+    @property
+    def is_doubt(self) -> bool:
+        """Does a payment wait for a person to say whether its money left?"""
+        return self.kind in FOR_PEOPLE or self.blames_message
+
+    @property
+    def blames_message(self) -> bool:
+        """Did this message of the bank put a payment of ours into doubt (`payments:doubts`)?"""
+        return bool(self.claim_id) and self.says == "confirmed" and self.kind in ("unmatched", "refused")
 
 
 class Listed(msgspec.Struct, frozen=True, rename="camel"):
@@ -80,6 +92,7 @@ def of_order(order: PayoutOrder, kind: Kind, reason: str, at: str) -> Item:
         amount=order.amount,
         currency=order.currency,
         at=at,
+        key=order.key,
     )
 
 

@@ -180,7 +180,7 @@ def _payments(logs: Logs) -> list[Grant]:
         *_claim_appends(logs),
         *_reading(logs),
         grant("type hmget hset hdel", own.payment_attempts, own.payment_waiting),
-        grant("type hmget hset", own.payment_outcomes, own.payment_doubts),
+        grant("type hmget hset hdel", own.payment_outcomes, own.payment_doubts),
         grant("type zadd zrem zrangebyscore", own.payment_retries),
         grant("type get set", own.bank_place),
         grant("type xadd", own.reconciliation),

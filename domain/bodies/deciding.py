@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
+
+import msgspec
 
 from domain.adjudication import Line
 from domain.authority import Authority
@@ -108,9 +111,24 @@ class AppealDecided(Body, frozen=True, kw_only=True):
     appeal_text_id: str = ""
 
 
+class FoundOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What a person found out about a payment in doubt: did its money leave?
+
+    `order_key`: the order of ours that waits for the answer, '' when only a message is in doubt. `message_id`: the
+    message of the bank that held the payment back, '' for none. `reference`: the bank's, when it is known.
+    """
+
+    outcome: Literal["sent", "not_sent"]
+    payment_id: str
+    order_key: str = ""
+    message_id: str = ""
+    reference: str = ""
+
+
 class OverrideRecorded(Body, frozen=True, kw_only=True):
-    """A person set a rule aside, with the reason: `subject` names the rule."""
+    """A person set a rule aside, with the reason: `subject` names the rule. `found`: about a payment in doubt."""
 
     subject: str
     reason: str
     overridden_by: str
+    found: FoundOut | None = None

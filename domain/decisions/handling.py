@@ -249,7 +249,9 @@ def override_recorded(claim: Claim, command: commands.RecordOverride, context: C
     """`RecordOverride`: with a reason."""
     if not command.reason:
         return Problem("INVALID", "reason: an override needs one")
-    return OverrideRecorded(subject=command.subject, reason=command.reason, overridden_by=context.actor.id)
+    return OverrideRecorded(
+        subject=command.subject, reason=command.reason, overridden_by=context.actor.id, found=command.found
+    )
 
 
 def hold_placed(claim: Claim, command: commands.PlaceLegalHold, context: Context) -> Body | Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer  # typer reads the annotations of a command when the program runs
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from domain.bodies.base import Actor
+    from domain.bodies.deciding import FoundOut
     from workers.cli.given import Given
     from workers.reconciliation import Listed
     from workers.resolutions import Resolution
+
+Outcome = Literal["sent", "not_sent"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,14 +55,25 @@ def resolve(
     claim: Annotated[
         str, typer.Option(metavar="CLAIM", help="The claim that it belongs to, when the item names none of ours.")
     ] = "",
+    sent: Annotated[bool, typer.Option("--sent", help="Of a payment in doubt: its money left.")] = False,
+    not_sent: Annotated[
+        bool, typer.Option("--not-sent", help="Of a payment in doubt: it did not leave; it is sent under its old key.")
+    ] = False,
+    reference: Annotated[str, typer.Option(metavar="REF", help="With --sent: the bank's reference.")] = "",
     who: As = SOMEBODY,
 ) -> None:
     """Say that somebody looked at an item, and what they found: a fact on its claim, once.
 
-    Nothing is paid or booked by it: that is done with `claim payment`, `claim reverse` and `claim retry`.
+    A payment in doubt needs --sent or --not-sent, and goes on from there. Nothing else is paid or booked by it: that is
+    done with `claim payment`, `claim reverse` and `claim retry`.
     """
     given = given_of(ctx)
     said = needed(reason, "to resolve an item needs a reason")
+    if sent and not_sent:
+        raise Problem("--sent and --not-sent: it can only be one of them")
+    if reference and not sent:
+        raise Problem("--reference is the bank's for money that left: it needs --sent")
+    outcome: Outcome | None = "sent" if sent else "not_sent" if not_sent else None
     actor = person(given, who)
     items, resolved = run_async(_listed(given))
     found = [one for one in items if one.id == ident]
@@ -77,23 +91,67 @@ def resolve(
     on = one.item.claim_id or claim
     if not on:
         raise Problem(f"item {ident} names no claim of ours: say where it belongs, --claim CLM-...")
-    run_async(_resolved(given, one, checked_claim_id(on), said, actor))
+    found_out = _finding(one, items, resolved, outcome, reference)
+    run_async(_resolved(given, one, checked_claim_id(on), said, actor, found_out))
 
 
-async def _resolved(given: Given, one: Listed, claim_id: str, reason: str, actor: Actor) -> None:
+def _finding(
+    one: Listed, items: list[Listed], resolved: dict[str, Resolution], outcome: Outcome | None, reference: str
+) -> FoundOut | None:
+    """What was found about a doubt; None for an item that is none. `Problem`: it has to be said, or cannot be."""
+    from workers.resolutions import finding, open_before
+
+    if not one.item.is_doubt:
+        if outcome is not None:
+            raise Problem(
+                f"item {one.id} ({one.item.kind}) puts no payment into doubt: leave --sent and --not-sent out"
+            )
+        return None
+    if outcome is None:
+        raise Problem(
+            f"item {one.id} puts payment {one.item.payment_id} into doubt: say --sent [--reference REF] or --not-sent"
+        )
+    if (before := open_before(one, items, resolved)) is not None:
+        raise Problem(f"item {before.id} is about the same payment {one.item.payment_id} and older: resolve it first")
+    return finding(one, items, outcome, reference)
+
+
+def _goes_on(one: Listed, claim_id: str, found: FoundOut | None) -> str:
+    """How it goes on with a payment of which somebody found out whether it left."""
+    if found is None:
+        return ""
+    if found.outcome == "not_sent":
+        if found.order_key:
+            return f"its order {found.order_key} is sent again under the same key"
+        return f"this message holds payment {one.item.payment_id} back no more"
+    by_hand = f"`claimstream claim payment {claim_id} --reference {found.reference or 'REF'}`"
+    return f"it is never sent again; the claim is paid by the bank's message, or by {by_hand}"
+
+
+async def _resolved(
+    given: Given, one: Listed, claim_id: str, reason: str, actor: Actor, found: FoundOut | None
+) -> None:
     from domain.outcome import Refused
+    from workers.claim_reading import ClaimReader
     from workers.commanding import Commander
-    from workers.resolutions import override
+    from workers.resolutions import override, resolutions
 
-    command, name = override(one, reason)
+    command, name = override(one, reason, found)
     async with opened_application(given) as app:
         outcome = await Commander(app).issue(claim_id, command, actor, command_id=name)
+        if not isinstance(outcome, Refused) and outcome.repeated:  # by us, or by somebody else at the same moment
+            reads, keys = app.store.reads, app.claim_keyspace
+            done = (await resolutions(reads, keys, ClaimReader(reads, keys), [one])).get(identity(one))
+            if done is not None and done.found != found:
+                raise Problem(f"item {one.id} was resolved by {done.by} at {done.at}, on {done.claim_id}")
     if isinstance(outcome, Refused) and outcome.code == "NOT_FOUND" and one.item.claim_id:
         raise Problem(f"{claim_id} is no claim of ours: the bank made it up; there is no claim to resolve {one.id} on")
     if isinstance(outcome, Refused):
         raise refused(claim_id, outcome)
-    told = {"item": one.id, "claimId": claim_id, "resolved": True}
-    answer(given, told, lambda: f"{one.id} is resolved, on {claim_id}: {reason}")
+    next_step = _goes_on(one, claim_id, found)
+    told = {"item": one.id, "claimId": claim_id, "resolved": True, "found": msgspec.to_builtins(found)}
+    told |= {"next": next_step} if next_step else {}
+    answer(given, told, lambda: f"{one.id} is resolved, on {claim_id}: {reason}{'; ' if next_step else ''}{next_step}")
 
 
 async def _listed(given: Given) -> tuple[list[Listed], dict[str, Resolution]]:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from domain.bodies.deciding import OverrideRecorded
 from workers import reconciliation
+from workers.doubts import found_in
 from workers.payments import Payments
-from workers.payouts import Ended, decode_ended, decode_mark, decode_waiting, order_of
+from workers.payouts import FOR_PEOPLE, decode_ended, decode_mark, decode_waiting, order_of
+from workers.resolutions import SUBJECT
 from workers.verifying.places import pages
 from workers.verifying.report import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.bodies.deciding import FoundOut
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
+    from workers.payouts import Ended
     from workers.reconciliation import Item
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
-
-FOR_PEOPLE = ("held", "unconfirmed", "given_up")
-"""Ends of an order after which a person has to look: each has an item on the reconciliation list."""
 
 
 class PayoutsCheck:
@@ -38,27 +41,30 @@ class PayoutsCheck:
         self._served = Payments.group in place.groups
         self._records = (keys.payment_outcomes, keys.payment_waiting, keys.payment_attempts)
         self._counts = dict.fromkeys((*self._records, keys.payment_retries), 0)
-        self._for_people: dict[tuple[str, str], str] = {}
+        self._for_people: dict[str, Ended] = {}
+        self._taken: dict[str, Ended] = {}
+        self._found_out: dict[str, FoundOut] = {}
 
     async def page(self, page: Page) -> None:
         """The orders of these facts have to be accounted for."""
         if not self._served:
             return
+        self._note_findings(page)
         orders = [
-            (order.key, order.payment_id, self._place.applied(Payments.group, entry))
+            (order.key, self._place.applied(Payments.group, entry))
             for entry, fact in zip(page.entries, page.facts, strict=True)
             if fact is not None and (order := order_of(fact)) is not None
         ]
         if not orders:
             return
-        keys = [key for key, _, _ in orders]
+        keys = [key for key, _ in orders]
         kept = await self._reads.many([("HMGET", name, *keys) for name in self._records])
         due = await self._reads.many([("ZSCORE", self._keys.payment_retries, key) for key in keys])
-        for place, (key, payment_id, applied) in enumerate(orders):
+        for place, (key, applied) in enumerate(orders):
             records = [row[place] for row in kept]
             for name, value in zip(self._counts, (*records, due[place]), strict=True):
                 self._counts[name] += value is not None
-            if problem := self._problem(records, due[place], payment_id, applied=applied):
+            if problem := self._problem(records, due[place], key, applied=applied):
                 self._found.wrong(f"order {key}: {problem}")
             else:
                 self._found.right()
@@ -74,7 +80,7 @@ class PayoutsCheck:
         if place is not None and not self._served:
             self._found.wrong(f"{self._keys.bank_place}: {shown(place)}, though nobody listens to a bank here")
 
-    def _problem(self, records: Sequence[bytes | None], due: object, payment_id: str, *, applied: bool) -> str:
+    def _problem(self, records: Sequence[bytes | None], due: object, key: str, *, applied: bool) -> str:
         """What is wrong with the records of one order: outcome, waiting, open mark. '' for nothing."""
         ended, waiting, mark = records
         try:
@@ -86,29 +92,64 @@ class PayoutsCheck:
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             return f"its record cannot be read: {problem}"
         if outcome is not None and outcome.state in FOR_PEOPLE:
-            self._for_people[payment_id, outcome.state] = outcome.reason
+            self._for_people[key] = outcome
+        if outcome is not None and outcome.state == "taken":
+            self._taken[key] = outcome
         return _contradiction(outcome, waiting, mark, due, applied=applied)
 
+    def _note_findings(self, page: Page) -> None:
+        """What people found out about items, as far as the payments actor has acted on it."""
+        for entry, fact in zip(page.entries, page.facts, strict=True):
+            if fact is None or not self._place.applied(Payments.group, entry):
+                continue
+            found, body = found_in(fact), fact.body
+            if found is not None and isinstance(body, OverrideRecorded) and body.subject.startswith(SUBJECT):
+                self._found_out.setdefault(body.subject.removeprefix(SUBJECT), found)
+
     async def _check_list(self) -> None:
-        """Every order that waits for a person is listed; every doubt is what the bank's last such message says."""
+        """Every order that waits for a person is listed; every doubt is what the bank's last such message says.
+
+        A person who found that nothing was sent ends both; one who found that it was, makes the order a taken one.
+        """
         doubts: dict[str, str] = {}
+        seen: Counter[tuple[str, str]] = Counter()
         async for rows in pages(self._reads, self._keys.reconciliation):
             for entry_id, fields in rows:
                 item = self._item(entry_id.decode(), fields)
                 if item is None:
                     continue
-                if item.kind in FOR_PEOPLE and self._for_people.pop((item.payment_id, item.kind), None) is None:
-                    self._listed.wrong(f"{self._keys.reconciliation} {entry_id.decode()}: no order ended like this")
+                if item.kind in FOR_PEOPLE and (problem := self._of_order(entry_id.decode(), item)):
+                    self._listed.wrong(f"{self._keys.reconciliation} {entry_id.decode()}: {problem}")
                     continue
                 self._listed.right()
-                if item.claim_id and item.says == "confirmed" and item.kind in ("unmatched", "refused"):
+                if item.blames_message:
                     doubts[item.payment_id] = item.message_id
-        for (payment_id, state), why in self._for_people.items():
-            self._listed.wrong(f"{payment_id}: it is {state} ({shown(why)}), but not on the list")
+                    seen[item.payment_id, item.message_id] += 1
+        for key, ended in self._for_people.items():
+            self._listed.wrong(f"{key}: it is {ended.state} ({shown(ended.reason)}), but not on the list")
+        released = {(one.payment_id, one.message_id) for one in self._found_out.values() if one.outcome == "not_sent"}
+        twice = {name for name, message in doubts.items() if (name, message) in released and seen[name, message] > 1}
+        doubts = {name: message for name, message in doubts.items() if (name, message) not in released}
         row = await self._reads.one("HGETALL", self._keys.payment_doubts)
         stored = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in row.items()}
         for name in {**doubts, **stored}:
+            if name in twice:  # the bank said it again under the same id: before the finding, or after it
+                continue
             self._listed.same(f"{self._keys.payment_doubts} {name}", doubts.get(name), stored.get(name))
+
+    def _of_order(self, entry_id: str, item: Item) -> str:
+        """What is wrong with an item about an order of ours; '' for nothing."""
+        found = self._found_out.get(f"{entry_id} {item.payment_id}")
+        if found is None:
+            ended = self._for_people.get(item.key)
+            if ended is None or ended.state != item.kind:
+                return "no order ended like this"
+            del self._for_people[item.key]
+        elif found.outcome == "sent":
+            taken = self._taken.get(item.key)
+            if taken is None or taken.reference != found.reference:
+                return f"a person found that {item.key} was sent, but it is not recorded as taken like that"
+        return ""
 
     def _item(self, entry_id: str, fields: Sequence[bytes]) -> Item | None:
         where = f"{self._keys.reconciliation} {entry_id}"

@@ -45,18 +45,19 @@ async def test_an_item_is_resolved_once_with_a_reason_by_a_person_of_the_roster(
             (("resolve", ours), "needs a reason"),
             (("resolve", "1-1", "--reason", "x"), "there is no item '1-1'"),
             (("resolve", ours, "--reason", "x", "--as", "claims_manager:MGR-999"), "has nobody 'MGR-999'"),
-            (("resolve", ours, "--reason", "x", "--as", "siu:SIU-001"), "NOT_ALLOWED"),
+            (("resolve", ours, "--not-sent", "--reason", "x", "--as", "siu:SIU-001"), "NOT_ALLOWED"),
             (("resolve", strange, "--reason", "x"), "names no claim of ours"),
         ):
             refused = await cs(*words)
             assert refused.code == 2, words
             assert sentence in refused.one_line()
 
-        done = await cs("resolve", ours, "--reason", "the bank had a typing error", "--as", "claims_manager:MGR-001")
+        finding = ("--not-sent", "--reason", "the bank had a typing error")
+        done = await cs("resolve", ours, *finding, "--as", "claims_manager:MGR-001")
         assert done.code == 0, done
         on_claim = await cs("resolve", strange, "--reason", "of another insurer", "--claim", claim_id)
         assert on_claim.code == 0, on_claim
-        again = await cs("resolve", ours, "--reason", "once more")
+        again = await cs("resolve", ours, "--sent", "--reason", "once more")
         assert again.code == 2
         assert "was resolved by claims_manager:MGR-001" in again.one_line()
 
