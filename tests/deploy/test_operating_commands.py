@@ -85,7 +85,8 @@ def test_the_backlog_is_told_while_no_worker_runs_and_falls_when_one_comes(tmp_p
         (tmp_path / "claim.json").write_text(json.dumps(CLAIM))
         assert here("claim", "submit", str(tmp_path / "claim.json"), data_dir=data).code == 0
         url = f"redis://127.0.0.1:{store.told['port']}"
-        with running("exporter", "--json", "--port", "0", url=url) as exporter:
+        often = {"CLAIMSTREAM_HOST__SAMPLE_SECONDS": "0.1"}
+        with running("exporter", "--json", "--port", "0", url=url, env=often) as exporter:
             status_url = first_line(exporter)["status"]
             told = until_sync(lambda: backlog_of(status_url), within=15, what="the exporter has looked")
             assert told.keys() == {"analytics", "auditors", "cache-invalidators"}
