@@ -14,6 +14,7 @@ from tests.support.waiting import until
 from tests.support.windows import window
 from tests.workers.test_payments import outcome_of
 from workers import reconciliation
+from workers.payouts import order_key
 from workers.verifying import verify
 
 if TYPE_CHECKING:
@@ -220,3 +221,20 @@ async def test_an_item_that_puts_nothing_into_doubt_takes_no_finding(
         (repeated,) = await ids(house)
         assert "leave --sent and --not-sent out" in await desk.refused(repeated, "--not-sent")
         await desk.resolved(repeated)
+
+
+async def test_a_message_that_came_later_than_the_finding_saw_still_holds_the_payment_back(
+    store_address: StoreAddress, tmp_path: Path
+) -> None:
+    desk = Desk(store_address, tmp_path)
+    async with paying(store_address, tmp_path) as house:
+        claim_id, (late, held) = await held_by_a_late_message(house)
+        payment = (await house.claim(claim_id)).payments[0]
+        house.say(paymentId=payment.id, key=payment.id, kind="confirmed", amount=payment.amount, currency="USD")
+        await house.items(3)
+        await desk.resolved(late, "--not-sent")
+        await desk.resolved(held, "--not-sent")
+        again = (await house.items(4, within=20.0))[-1]
+        assert (again.kind, again.key) == ("held", order_key(payment.id, 3))
+        assert len(house.orders(claim_id)) == 2, "nobody has looked at the second message yet"
+        assert await checked(house) == []
