@@ -10,6 +10,8 @@ from domain.bodies import deciding, handling, paying
 from domain.money import Money
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from domain.claim_record import Claim
     from domain.context import Payee
     from domain.situation import Situation
@@ -173,11 +175,17 @@ def _payee_refused(payee: Payee, situation: Situation) -> str | None:
         return f"the payee {payee.payee_id} is not verified"
     if not payee.sanctions_clear:
         return f"the sanctions screen of {payee.payee_id} is not clear"
-    changed = payee.bank_changed_at
-    cool_off = timedelta(days=authority.BANK_COOL_OFF_DAYS)
-    if changed is not None and not payee.called_back and situation.context.now < changed + cool_off:
+    ends = cool_off_ends(payee)
+    if ends is not None and situation.context.now < ends:
         return f"bank details changed within {authority.BANK_COOL_OFF_DAYS} days without a call-back"
     return None
+
+
+def cool_off_ends(payee: Payee) -> datetime | None:
+    """The first moment at which changed bank details may be paid to; None: there is nothing to wait for."""
+    if payee.bank_changed_at is None or payee.called_back:
+        return None
+    return payee.bank_changed_at + timedelta(days=authority.BANK_COOL_OFF_DAYS)
 
 
 def g20(situation: Situation) -> str | None:

@@ -172,9 +172,9 @@ def _approved(draft: Draft, claim: Claim) -> bool:
     potential = paying.recovery_potential(claim)
     if potential is not None:
         claim = draft.emit(potential)
-    kind, amount = payment.next_payment(claim)
-    if not amount or claim.payment_hold:
+    if not pays_next(claim):
         return False
+    kind, amount = payment.next_payment(claim)
     if not _payable(draft, claim, kind, amount):
         return False
     if kind == "indemnity" and claim.reserve.indemnity < amount:
@@ -187,6 +187,11 @@ def _approved(draft: Draft, claim: Claim) -> bool:
         )
         claim = draft.emit(raised)
     return _allowed(draft, paying.to_pay(claim, draft.context, kind, amount))
+
+
+def pays_next(claim: Claim) -> bool:
+    """Something is to be paid and nobody holds it: what it still waits for is its payee (guard G16)."""
+    return claim.state is State.APPROVED and not claim.payment_hold and payment.next_payment(claim)[1] > 0
 
 
 def _payable(draft: Draft, claim: Claim, kind: str, amount: int) -> bool:

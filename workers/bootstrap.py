@@ -57,6 +57,7 @@ from workers.simulator import Simulator
 from workers.timekeeper import Timekeeper
 from workers.timing import WallTiming
 from workers.version import VERSION
+from workers.waiting_payees import WaitingPayees
 from workers.work_lists import WorkLists
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ def _builders(app: Application, settings: Settings, seed: int | None) -> dict[st
             LossIndex(app.store.reads, app.claim_keyspace, partition),
             StoredOverflow(app.store.reads, keys),
             Sightings(app.store.reads, app.claim_keyspace, partition),
+            WaitingPayees(app.store.reads, keys),
         )
 
     def timekeeper(partition: int) -> TimedActor:

@@ -16,11 +16,12 @@ from domain.bodies.handling import AssignmentDeferred
 from domain.context import Context, History, Ties
 from domain.identity import event_id
 from domain.portrait import assignment
-from domain.process import ACTS_IN, NEEDS_POLICY, advance
+from domain.process import ACTS_IN, NEEDS_POLICY, advance, pays_next
 from runtime.actor import Actor
 from workers.claim_log import Cause, cause_of, fact_of
 from workers.keys import CLAIM_LOG
 from workers.sightings import contacts_of, document_of
+from workers.waiting_payees import payable_at
 from workers.work_lists import frees
 from workers.zones import zone_of
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from workers.ports import Roster as RosterPort
     from workers.sightings import Seen, Sighting, Sightings
     from workers.timing import Timing
+    from workers.waiting_payees import WaitingPayees
     from workers.work_lists import WorkLists
 
 OVERFLOW_LOOK = timedelta(seconds=60)
@@ -100,6 +102,7 @@ class ClaimsProcessor(Actor):
         index: LossIndex,
         overflow: OverflowQueue,
         sightings: Sightings,
+        payees_waiting: WaitingPayees,
     ) -> None:
         """Everything that it may read comes as a port."""
         self._claims = claims
@@ -114,6 +117,7 @@ class ClaimsProcessor(Actor):
         self._index = index
         self._overflow = overflow
         self._sightings = sightings
+        self._payees_waiting = payees_waiting
         self._next_look = datetime.min.replace(tzinfo=UTC)
 
     async def handle(self, batch: Batch) -> Effects:
@@ -130,12 +134,40 @@ class ClaimsProcessor(Actor):
         wanted += self._lists.follow(facts)
         wanted += self._index.follow([(fact, entry.id) for fact, entry in zip(facts, entries, strict=True)], claims)
         wanted += self._sightings.follow(facts, claims)
+        wanted += self._payees_waiting.left(claims.values())
         wanted += await self._follow_ups(entries, facts, claims, woken)
         return wanted
 
     async def tick(self, partition: int) -> Effects:
-        """Look at the overflow queue now and then: an absence may have ended, or the roster may be another one."""
+        """Look again at what waits for something that no entry of this log tells: a payee, an adjuster."""
         del partition
+        return [*await self._payees_looked_at(), *await self._overflow_looked_at()]
+
+    async def _payees_looked_at(self) -> list[Wanted]:
+        """Claims that wait for their payee: a check may have come, or the cool-off be over."""
+        now = self._timing.now()
+        due = await self._payees_waiting.due(now)
+        if not due:
+            return []
+        claims = await self._claims_of(due)
+        desk = await self._desk(claims.values(), await self._roster.snapshot())
+        wanted: list[Wanted] = []
+        gone = set(due)
+        for claim in filter(pays_next, claims.values()):
+            payee = desk.payees.get(claim.notice.claimant_id)
+            at = max(claim.updated_at, payable_at(payee, now))
+            accepted = advance(claim, self._context(claim, desk, self._timing.after(at)))
+            if accepted.facts:
+                own = event_id(f"payee|{claim.claim_id}", claim.version)
+                unit, _ = self._log.append(claim, accepted, Cause(own, own, command_id=own))
+                wanted.append(unit)
+            if stays := self._payees_waiting.stays(accepted.claim, payee, now):
+                gone.discard(claim.claim_id)
+                wanted += stays
+        return [*wanted, *self._payees_waiting.gone(sorted(gone))]
+
+    async def _overflow_looked_at(self) -> Effects:
+        """Look at the overflow queue now and then: an absence may have ended, or the roster may be another one."""
         if self._timing.now() < self._next_look:
             return ()
         self._next_look = self._timing.now() + OVERFLOW_LOOK
@@ -191,7 +223,9 @@ class ClaimsProcessor(Actor):
         """What follows from one claim; the desk is changed by what is decided."""
         context = self._context(claim, desk, self._timing.after(claim.updated_at), entry_id)
         accepted = advance(claim, context)
-        if not accepted.facts or _told_before(claim, accepted.facts):
+        if not accepted.facts:
+            return [*self._payees_waiting.stays(claim, context.payee, context.now)]
+        if _told_before(claim, accepted.facts):
             return []
         unit, _ = self._log.append(claim, accepted, cause)
         effects, desk.roster = self._lists.taken(accepted.facts, desk.roster)

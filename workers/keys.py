@@ -5,7 +5,7 @@
 | `claim:{id}`, `claim:{id}:head`, `claim:{id}:history`, `claims:timers` | append (runtime.store.keys) |
 | `analytics:*`, `leaderboard:*`, `metrics:*`, `kpi:*`, `claims:analytics` | analytics |
 | `adjuster:*`, `adjusters:*`, `queue:*`, `losses:*`, `insured:*`, `handlers:*`, `seen:*` | claims processor |
-| `payments:*` | payments |
+| `payments:*`, but for `payments:waiting-payees` (claims processor) | payments |
 | `claims:notifications` | notifier |
 | `outbox:*` | dispatcher |
 | `audit:*` | auditor |
@@ -129,6 +129,11 @@ class ClaimKeys:
     def seen(self, thing: str) -> str:
         """Hash: on which claims a document (`document:{hash}`) or contact (`phone:{index}` ...) was seen, by claim."""
         return self.name(f"seen:{thing}")
+
+    @property
+    def waiting_payees(self) -> str:
+        """Sorted set: claims that wait for their payee before they are paid, by the next look in milliseconds."""
+        return self.name("payments:waiting-payees")
 
     @property
     def chain(self) -> str:

@@ -110,6 +110,7 @@ def _work_lists(own: ClaimKeys) -> list[Grant]:
         grant("type hset hdel hgetall", own.losses("*"), own.handlers("*")),
         grant("type hset hgetall", own.seen("*")),
         grant("type sadd", own.insured("*")),
+        grant("type zadd zrem zrangebyscore", own.waiting_payees),
     ]
 
 

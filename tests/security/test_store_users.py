@@ -59,7 +59,7 @@ def samples() -> list[str]:
         own.handlers("t"), own.chain, own.checkpoints, own.floor("claim:x"), own.outbox_attempts, own.outbox_outcomes,
         own.outbox_retries, own.outbox_waiting, own.payment_attempts, own.payment_outcomes, own.payment_retries,
         own.payment_waiting, own.payment_doubts, own.bank_place, own.reconciliation, "policy:P-1", "customer:C-1",
-        "nobody:key", "claimstream:{processes}:living",
+        own.waiting_payees, "nobody:key", "claimstream:{processes}:living",
     ]  # fmt: skip
     return list(dict.fromkeys(found))
 

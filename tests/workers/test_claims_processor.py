@@ -24,6 +24,7 @@ from workers.roster import demo_roster
 from workers.sightings import Sightings
 from workers.submissions import submit_command
 from workers.timing import SimulatedTiming
+from workers.waiting_payees import WaitingPayees
 from workers.work_lists import WorkLists
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def processor(world: World) -> ClaimsProcessor:
         index,
         world,
         Sightings(world, KEYSPACE, 0),  # type: ignore[arg-type]  # as above
+        WaitingPayees(world, KEYS),  # type: ignore[arg-type]  # as above
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.claim import ImpossibleFact, decode_claim, encode_claim, evolve
+from domain.process import pays_next
 from domain.sla import timers
 from domain.snapshot import snapshot_fields
 from workers.claim_log import SNAPSHOT_BODY, timer_member
@@ -50,6 +51,7 @@ class ClaimsCheck:
         self._passing: dict[str, Passing] = {}
         self._timers: dict[bytes, int] = {}
         self.finished: dict[str, int] = {}
+        self.paying: set[str] = set()
 
     async def page(self, page: Page) -> None:
         """Take one page of the log."""
@@ -128,6 +130,8 @@ class ClaimsCheck:
             self._compare_history(name, one.ids, history)
             if one.claim is not None and not one.broken:
                 self._compare_snapshot(one.claim, snapshot)
+                if pays_next(one.claim):
+                    self.paying.add(name)
                 for timer in timers(one.claim):
                     member = timer_member(name, timer.id).encode()
                     self._timers[member] = int(timer.due.timestamp() * 1000)

@@ -23,6 +23,7 @@ from workers.verifying.floors_check import FloorsCheck
 from workers.verifying.index_check import IndexCheck
 from workers.verifying.lists_check import ListsCheck
 from workers.verifying.notices_check import NoticesCheck, check_dispatch
+from workers.verifying.payees_check import PayeesCheck
 from workers.verifying.payouts_check import PayoutsCheck
 from workers.verifying.places import read_page, stand
 from workers.verifying.records_check import KINDS, check_records
@@ -147,6 +148,7 @@ class Verification:
             claims,
             FiguresCheck(reads, place, keys, findings),
             ListsCheck(reads, place, keys, findings),
+            PayeesCheck(reads, place, keys, findings, claims.paying),
             IndexCheck(reads, place, keys, findings),
             SightingsCheck(reads, place, keys, findings),
             PayoutsCheck(reads, place, keys, findings),

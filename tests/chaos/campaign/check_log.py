@@ -87,13 +87,14 @@ def nothing_else_is_there(seen: Evidence) -> Iterator[Violation]:
 
 
 def _follows(entry: LogEntry, causes: set[str], commands: set[str]) -> bool:
-    """Is its cause an entry that is there, a timer, or a claim's own turn in the overflow queue?"""
+    """Is its cause an entry that is there, a timer, or a claim's own turn (overflow queue, waiting for its payee)?"""
     cause = entry.named.get("causationId", "")
     if not any(entry.event == event_id(f"{cause}|{entry.claim}", place) for place in range(1, 40)):
         return False
     if cause in causes or entry.named.get("actor", "").startswith("timekeeper:"):
         return cause not in commands
-    return any(cause == event_id(f"overflow|{entry.claim}", version) for version in range(entry.sequence + 1))
+    own = {event_id(f"{turn}|{entry.claim}", at) for turn in ("overflow", "payee") for at in range(entry.sequence + 1)}
+    return cause in own
 
 
 def one_set_per_command(seen: Evidence) -> Iterator[Violation]:

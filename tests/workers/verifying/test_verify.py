@@ -282,6 +282,10 @@ async def overflow_invented(client: Redis) -> None:
     await command(client, "RPUSH", "queue:overflow", await first_claim(client))
 
 
+async def payee_wait_invented(client: Redis) -> None:
+    await command(client, "ZADD", "payments:waiting-payees", 1, "CLM-NOBODY00")
+
+
 async def sighting_invented(client: Redis) -> None:
     await command(client, "HSET", "seen:phone:0123", "CLM-NOBODY00", "1")
 
@@ -381,6 +385,7 @@ DAMAGES: list[tuple[Any, str, str]] = [
     (last_assigned_moved, "loads", "was last assigned"),
     (last_assigned_invented, "loads", "ADJ-NOBODY"),
     (overflow_invented, "work_lists", "queue:overflow"),
+    (payee_wait_invented, "work_lists", "payments:waiting-payees"),
     (minutes_off, "analytics", "analytics:minutes"),
     (window_state_off, "analytics", "analytics:windows"),
     (loss_lost, "losses", "is missing"),
