@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from config.loading import load
+from runtime.errors import Halted
 from runtime.store.address import StoreAddress
 from runtime.store.position import look
 from tests.chaos.campaign import faults, measures, mutants
@@ -42,11 +43,15 @@ if TYPE_CHECKING:
     import random
 
     from runtime.answers import Look
+    from runtime.store.keys import Keyspace
     from tests.chaos.campaign.plan import Plan
     from tests.chaos.campaign.target import Target
 
 REST_SECONDS = 60.0
 """Until everything is drained after the last fault (I14), on a machine that others use too."""
+
+DAMAGE_SECONDS = 8.0
+"""How long nothing has to happen behind a damaged log: a worker may just be starting, on a busy machine."""
 
 CLIENTS, PRODUCERS = 3, 1
 DISK_MIB = 24
@@ -287,7 +292,7 @@ class _Run:
             return same
 
         if self.plan.flavour == "damage":
-            await asyncio.sleep(2.5)
+            await self._others_rest(scene)
             return False, "damaged on purpose"
         try:
             await until(resting, within=REST_SECONDS, what="every group is at rest")
@@ -295,6 +300,28 @@ class _Run:
             busy = {name: str(one) for name, one in seen.items() if not one.at_rest}
             return False, f"not at rest: {busy}"[:1500]
         return True, ""
+
+    async def _others_rest(self, scene: Scene) -> None:
+        """After damage: until whatever can still be done is done, and time for whoever would make it worse.
+
+        A log that feeds a damaged one never comes to rest, so the end is that nothing was settled for a while.
+        """
+        quiet_since, before = time.monotonic(), -1
+        deadline = time.monotonic() + REST_SECONDS
+        while time.monotonic() < min(quiet_since + DAMAGE_SECONDS, deadline):
+            await asyncio.sleep(0.1)
+            settled = await self._settled(scene)
+            if settled != before:
+                quiet_since, before = time.monotonic(), settled
+
+    async def _settled(self, scene: Scene) -> int:
+        """Entries settled by all groups that can be looked at."""
+        total = 0
+        for keys in scene.keyspaces:
+            for partition in range(keys.spec.partitions):
+                with suppress(Halted, *AWAY):
+                    total += sum(one.settled for one in (await looks_at(scene, keys, partition)).values())
+        return total
 
     async def _verified(self, scene: Scene) -> None:
         """The product's own verification, as one more witness."""
@@ -312,11 +339,16 @@ async def looks(scene: Scene) -> dict[str, Look]:
     found: dict[str, Look] = {}
     for keys in scene.keyspaces:
         for partition in range(keys.spec.partitions):
-            for group in await scene.groups(keys, partition):
-                found[f"{group} on {keys.log(partition)}"] = await look(
-                    _Sender(scene.target, keys.log(partition)), keys, group, partition
-                )
+            found |= await looks_at(scene, keys, partition)
     return found
+
+
+async def looks_at(scene: Scene, keys: Keyspace, partition: int) -> dict[str, Look]:
+    """Every group of one partition of one log, by name."""
+    log = keys.log(partition)
+    sender = _Sender(scene.target, log)
+    groups = await scene.groups(keys, partition)
+    return {f"{group} on {log}": await look(sender, keys, group, partition) for group in groups}
 
 
 class _Sender:
