@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.store.keys import Keyspace
-from tests.support.store import command
 from tests.support.small_cluster import SmallStore, small_application
+from tests.support.store import command
 from workers.keys import ClaimKeys, claim_log
 from workers.verifying import verify
 
