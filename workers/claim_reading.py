@@ -19,12 +19,15 @@ from workers.claim_log import EventCodec, fact_of
 from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from domain.bodies.base import Body
     from domain.claim_record import Claim
     from runtime.entry import Entry
     from runtime.store.keys import Keyspace
     from runtime.store.reads import Reads
     from workers.archivists import Archives
+    from workers.sql_archive import SqlArchive
 
 
 class ClaimReader:
@@ -49,6 +52,10 @@ class ClaimReader:
         partition = self._keyspace.partition_of(claim_id)
         found = await WholeLog(self._reads, self._keyspace, partition, self._archives).find(ids)
         return [self._entries.read(found[entry_id]) for entry_id in ids]
+
+    async def told_to(self, archive: SqlArchive, told: Callable[[int], None]) -> int:
+        """Let an archive in SQL take in what it does not have; how many facts. Raises `Trimmed`, `sqlite3.Error`."""
+        return await archive.follow(self._reads, self._keyspace, self._archives, told)
 
     async def at(self, claim_id: str, moment: datetime) -> Claim | None:
         """The claim as it stood at a time: its facts in order up to the first that happened later.

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(90)
 G = "listers"
 
 
-@row("S32", "S39")
+@row("S32", "S39", "S90")
 def test_a_replayed_and_trimmed_log_answers_every_question(tmp_path: Path) -> None:
     """The walk of an operator: replay, trim, ask everything again, retire."""
     with running_lab(tmp_path) as lab:
@@ -61,6 +61,11 @@ def test_a_replayed_and_trimmed_log_answers_every_question(tmp_path: Path) -> No
         assert lab.client.xlen("claims:events") < length
         assert lab.facts(paid) == history
         assert [lab.ok("claim", "show", paid, "--at", fact["time"]) for fact in history] == states
+        counted = lab.ok("sql", "select count(*) from claims_service.claims")
+        assert counted["rows"] == [[len(lab.ok("sql", "select claim_id from claims_service.claims")["rows"])]]
+        known = lab.ok("sql", f"select state from claims_service.claims where claim_id = '{paid}'")
+        assert known["rows"] == [[lab.ok("claim", "show", paid)["state"]]]
+        assert lab.cs("sql", "drop table claims_service.claims").code == 2
         for words in (("verify",), ("audit", "verify"), ("archive", "status"), ("rebuild", "--check")):
             lab.ok(*words)
         assert lab.ok("replay", "--group", "analytics", "--dry-run")["differences"] == 0

@@ -36,6 +36,7 @@ from workers.cli import (
     replay_command,
     run_command,
     run_exporter,
+    sql_command,
     status_commands,
     store_users_command,
     submit,
@@ -93,6 +94,7 @@ _GROUPS = (
     store_users_command.add_to,
     backup_command.add_to,
     bench_command.add_to,
+    sql_command.add_to,
 )
 """Each adds its commands."""
 
