@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from workers.application import Application
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-CLAIMS = 120
+CLAIMS = 80
 
 
 class Worker:

@@ -71,8 +71,15 @@ class RegisteredPayees:
     async def find(self, claimant_ids: Collection[str]) -> Mapping[str, Payee]:
         """The payees that are known."""
         ids = list(claimant_ids)
-        details = await self._reads.many([("HGET", self._keyspace.snapshot(name), SNAPSHOT_PAYEE) for name in ids])
-        return {name: _payee(name, _decode_details(kept)) for name, kept in zip(ids, details, strict=True) if kept}
+        details = await self._fields(ids, SNAPSHOT_PAYEE)
+        found = {name: _payee(name, _decode_details(kept)) for name, kept in zip(ids, details, strict=True) if kept}
+        silent = [name for name in ids if name not in found]
+        # An older program wrote no such field: whoever is registered there is a payee as nobody has changed him.
+        bodies = await self._fields(silent, SNAPSHOT_BODY)
+        return found | {name: _payee(name, PayeeDetails()) for name, body in zip(silent, bodies, strict=True) if body}
+
+    async def _fields(self, names: Collection[str], field: str) -> list[bytes | None]:
+        return await self._reads.many([("HGET", self._keyspace.snapshot(name), field) for name in names])
 
 
 def _payee(name: str, known: PayeeDetails) -> Payee:

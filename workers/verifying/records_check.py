@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from domain.customer import CUSTOMER_EVENTS, Customer, evolve_customer
+from domain.customer import CUSTOMER_EVENTS, Customer, PayeeDetails, evolve_customer
 from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
@@ -126,4 +126,6 @@ async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], f
         if not record.broken:
             findings["snapshot"].same(f"{name}: {SNAPSHOT_BODY}", _encode(record.value), body)
             if isinstance(record.value, Customer):
-                findings["snapshot"].same(f"{name}: {SNAPSHOT_PAYEE}", _encode(record.value.payee), payee)
+                # An older program wrote no such field: missing means that nobody has said anything else.
+                kept = payee if payee is not None else _encode(PayeeDetails())
+                findings["snapshot"].same(f"{name}: {SNAPSHOT_PAYEE}", _encode(record.value.payee), kept)
