@@ -75,7 +75,7 @@ def program(behaviour: str, lock_seconds: float = 0.0) -> Iterator[subprocess.Po
 
 def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
     with program("block") as ran:
-        _, errors = ran.communicate(timeout=10)
+        _, errors = ran.communicate(timeout=25)
     assert ran.returncode == BLOCKED_EXIT
     assert "the event loop did not answer" in errors
     assert "a_handler_that_blocks" in errors
@@ -83,7 +83,7 @@ def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
 
 def test_a_handler_that_keeps_the_interpreter_lock_ends_the_process_when_the_guard_is_on() -> None:
     with program("lock", 1.0) as ran:
-        _, errors = ran.communicate(timeout=10)
+        _, errors = ran.communicate(timeout=25)
     assert ran.returncode != 0
     assert "a_handler_that_keeps_the_interpreter_lock" in errors
 
@@ -97,7 +97,7 @@ def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_blocked() -> Non
             os.waitid(os.P_PID, ran.pid, os.WSTOPPED)
             time.sleep(0.8)  # longer than blocked_seconds: this time is what is tested, not a condition
             ran.send_signal(signal.SIGCONT)
-        _, errors = ran.communicate("\n", timeout=10)
+        _, errors = ran.communicate("\n", timeout=25)
     assert (ran.returncode, errors) == (0, "")
 
 

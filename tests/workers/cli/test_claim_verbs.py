@@ -179,6 +179,7 @@ def test_who_acts_has_to_be_in_the_roster_in_that_role(lab: Lab, who: str, sente
 
 def test_the_work_lists_show_whose_desk_a_claim_is_on(lab: Lab) -> None:
     claim = lab.assigned(priority="urgent")
+    lab.rest()  # the lists follow the fact
     adjuster = lab.snapshot(claim)["assignedTo"]
     assert lab.ok("work")["lists"][adjuster] >= 1
     rows = lab.ok("work", adjuster)["claims"]
