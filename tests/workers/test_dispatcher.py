@@ -10,12 +10,16 @@ from runtime.codec import OpenCodec
 from runtime.entry import Batch, EntryReader
 from runtime.store.parking import DeadLetters
 from tests.support.outbox import DecidedChannel, HandClock, Outbox, intent, outbox
+from tests.support.store import command
 from tests.support.waiting import until
 from tests.support.windows import window
 from workers.breaker import Breaker, BreakerOptions, Pass
 from workers.dispatcher import Dispatcher, DispatcherOptions
 from workers.keys import NOTIFICATION_LOG
 from workers.ports import Delivered, OutboundMessage, Outcome, PermanentFailure, TemporaryFailure
+from workers.verifying.notices_check import check_dispatch
+from workers.verifying.places import stand
+from workers.verifying.report import Findings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -35,6 +39,14 @@ def tried(channel: DecidedChannel, identity: str, times: int) -> bool:
 
 async def unmarked(box: Outbox) -> bool:
     return not await box.marks()
+
+
+async def surplus(box: Outbox) -> list[str]:
+    """What `verify` says of the records of the outbox."""
+    log, findings = box.running.store.logs[NOTIFICATION_LOG].keys, Findings()
+    place = await stand(box.running.store.commands, box.reads, log, 0)
+    await check_dispatch(box.reads, place, box.keys, findings)
+    return findings["dispatch"].first
 
 
 async def test_an_intent_is_marked_delivered_and_recorded(store_address: StoreAddress) -> None:
@@ -63,6 +75,19 @@ async def test_the_mark_is_in_the_store_before_anybody_is_called(store_address: 
         await box.ended(identity)
         await box.at_rest()
         assert await box.marks() == set()
+
+
+async def test_a_mark_of_a_call_that_is_out_is_no_record_too_many(store_address: StoreAddress) -> None:
+    channel = DecidedChannel()
+    channel.open.clear()
+    async with outbox(store_address, channel) as box:
+        await box.add(*intent("CUST-1"))
+        await until(lambda: bool(channel.calls), what="the channel is called")
+        assert await surplus(box) == []
+        await command(box.running.store.commands, "HSET", box.keys.outbox_attempts, "nobody", "{}")
+        assert await surplus(box) == ["outbox:attempts: 1 records of intents that are not in the outbox"]
+        channel.open.set()
+        await box.at_rest()
 
 
 @window("W35")

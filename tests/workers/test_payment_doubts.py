@@ -15,7 +15,6 @@ from tests.support.windows import window
 from tests.workers.test_payments import outcome_of
 from workers import reconciliation
 from workers.payouts import order_key
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +61,7 @@ async def ids(house: PayingHouse) -> list[str]:
 
 async def checked(house: PayingHouse) -> list[str]:
     """What `verify` finds wrong at rest."""
-    await house.cluster.at_rest()
-    report = await verify(house.cluster.app)
+    report = await house.cluster.verified()
     return [line for found in report.invariants.values() for line in found.first]
 
 

@@ -13,7 +13,6 @@ from tests.support.paying import paying
 from tests.support.rows import row
 from tests.support.waiting import until
 from workers.payouts import attempt_of, claim_of_payment, decode_ended, order_key
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +46,7 @@ async def test_a_payment_is_ordered_once_confirmed_once_and_the_claim_closes(
             assert order["key"] == claim.payments[0].id
             assert order["reference"] == claim.payments[0].provider_ref
             assert (await house.types(claim_id)).count("payment.completed") == 1
-        await house.cluster.at_rest()
-        assert (await verify(house.cluster.app)).ok
+        assert (await house.cluster.verified()).ok
 
 
 async def test_an_order_whose_reply_was_lost_is_asked_for_again_and_paid_once(
@@ -167,8 +165,7 @@ async def test_a_message_that_fits_no_payment_goes_to_the_reconciliation_list(
         assert (await house.claim(claim_id)).state == State.PAYMENT_PENDING, "nothing was booked"
         house.say(**fitting)
         await house.until_state(claim_id, State.CLOSED)
-        await house.cluster.at_rest()
-        assert (await verify(house.cluster.app)).ok
+        assert (await house.cluster.verified()).ok
 
 
 async def test_a_late_confirmation_of_a_failed_attempt_keeps_the_payment_from_being_sent_again(

@@ -53,11 +53,13 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
     if standing is None:
         return
     counts = dict.fromkeys((keys.outbox_outcomes, keys.outbox_waiting, keys.outbox_attempts), 0)
-    seen_twice = 0
     async for rows in pages(reads, place.name):
         taken = [row for row in rows if ordered(row[0]) <= standing.position and row[0].decode() not in standing.parked]
+        begun = [_identity(fields) for entry_id, fields in rows if ordered(entry_id) > standing.position]
+        if begun:  # a mark is settled before its call: the entry may still be pending, its position not moved
+            marks = await reads.one("HMGET", keys.outbox_attempts, *begun)
+            counts[keys.outbox_attempts] += sum(mark is not None for mark in marks)
         identities = list(dict.fromkeys(_identity(fields) for _, fields in taken))
-        seen_twice += len(taken) - len(identities)
         if not identities:
             continue
         records = await reads.many([("HMGET", key, *identities) for key in counts])
