@@ -42,7 +42,7 @@ def all_rows(scale: Scale) -> dict[str, Row]:
     """Every row, in the order in which a round measures them."""
     rows: tuple[Row, ...] = (
         Consume(), Ceiling(), Processor(), AllActors(), Submit(), Latency(), ServerCost(), Memory(), Growth(scale),
-        Replay(),
+        Replay(scale),
     )  # fmt: skip
     return {row.name: row for row in rows}
 

@@ -23,10 +23,17 @@ async def serve_claims(
 ) -> tuple[dict[str, Any], Outcome]:
     """Import so many claims on an emptied server, then serve them to their rest; what both said."""
     with Home() as home:
-        await bench.server.empty()
-        order = bench.order(home=home, claims=claims, serves=serves, count=0, **more)
-        imported = await run(WORKER, "load", order)
-        outcome = await bench.measured(WORKER, order)
+        return await served(bench, home, claims, serves, **more)
+
+
+async def served(
+    bench: BenchRun, home: str, claims: int, serves: tuple[str, ...] = (), **more: Any
+) -> tuple[dict[str, Any], Outcome]:
+    """The same with the key vault in a folder of the caller, so that what was served can be read afterwards."""
+    await bench.server.empty()
+    order = bench.order(home=home, claims=claims, serves=serves, count=0, **more)
+    imported = await run(WORKER, "load", order)
+    outcome = await bench.measured(WORKER, order)
     if troubles := outcome.answer["troubles"]:
         raise CannotRun(f"handlers failed or parked: {troubles}")
     return imported, outcome

@@ -1,4 +1,4 @@
-"""B9: the same work with a longer log, more partitions, more processes."""
+"""B9: the same work with a longer log, more partitions, more processes. The served logs are verified too (B10)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.store.keys import Keyspace
 from runtime.store.position import look
-from tests.benchmarks.bench_run import attempt
+from tests.benchmarks.bench_run import Home, attempt
 from tests.benchmarks.board import Board, Figure, Judgement
 from tests.benchmarks.contestants import OURS
 from tests.benchmarks.figures import WARM, Mark, steady_rate
 from tests.benchmarks.programs.noop_worker import GROUP
-from tests.benchmarks.rows.claims import serve_claims
-from tests.benchmarks.running import run, start
+from tests.benchmarks.rows.claims import served
+from tests.benchmarks.running import ours, run, start
 from tests.benchmarks.server import fill, fill_partitions
 from workers.keys import CLAIM_LOG, claim_log
 from workers.routing import groups
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.bench_run import BenchRun, Scale
 
+VERIFYING = ours("verifying")
 TAIL = 200_000
 """Events at the end of the log over which its rate is taken."""
 PARTITIONS = 8
@@ -31,6 +32,10 @@ BUSY_ROUNDS = 4_000
 """Turns of an empty loop per entry: some 80 microseconds, so that the handler is the bottleneck."""
 BALANCED = 0.5
 """Part of a run with several processes until the seats are shared out (leases move within seconds)."""
+
+
+MOST_SECONDS = 1800.0
+"""For a verification of a million events."""
 
 
 class Growth:
@@ -52,6 +57,8 @@ class Growth:
         for claims in self._claims:
             label = f"B4 with {claims:,} claims in the log"
             board.declare(Figure(id=f"B9 claims {claims}", row="B9", label=label, unit="events/s"))
+            label = f"verify of {claims:,} claims that were served"
+            board.declare(Figure(id=verify_of(claims), row="B10", label=label, unit="events/s"))
         for partitions, processes in ((1, 1), (PARTITIONS, 1), (PARTITIONS, 2)):
             board.declare(
                 Figure(
@@ -80,13 +87,19 @@ class Growth:
         for length in self._lengths:
             await attempt(board, (f"B9 log {length}",), lambda length=length: _length(bench, length))  # type: ignore[misc]
         for claims in self._claims:
-            await attempt(board, (f"B9 claims {claims}",), lambda claims=claims: _claims(bench, claims))  # type: ignore[misc]
+            figures = (f"B9 claims {claims}", verify_of(claims))
+            await attempt(board, figures, lambda claims=claims: _claims(bench, claims))  # type: ignore[misc]
         for partitions, processes in ((1, 1), (PARTITIONS, 1), (PARTITIONS, 2)):
             await attempt(
                 board,
                 (_shared(partitions, processes),),
                 lambda partitions=partitions, processes=processes: _share(bench, partitions, processes),  # type: ignore[misc]
             )
+
+
+def verify_of(claims: int) -> str:
+    """The figure of the verification of so many claims."""
+    return f"B10 verify {claims}"
 
 
 def _shared(partitions: int, processes: int) -> str:
@@ -103,10 +116,14 @@ async def _length(bench: BenchRun, length: int) -> None:
 
 
 async def _claims(bench: BenchRun, claims: int) -> None:
-    _, outcome = await serve_claims(bench, claims)
-    share = max(WARM, 1 - TAIL / max(outcome.count, 1))
-    rate = steady_rate(outcome.marks, share) / len(groups(simulation=False)[CLAIM_LOG])
-    bench.board.put(f"B9 claims {claims}", rate)
+    """Serve so many claims; then, while their projections are there, verify them."""
+    with Home() as home:
+        _, outcome = await served(bench, home, claims)
+        share = max(WARM, 1 - TAIL / max(outcome.count, 1))
+        rate = steady_rate(outcome.marks, share) / len(groups(simulation=False)[CLAIM_LOG])
+        bench.board.put(f"B9 claims {claims}", rate)
+        answer = await run(VERIFYING, "work", bench.order(home=home, count=0), MOST_SECONDS)
+        bench.board.put(verify_of(claims), answer["count"] / answer["seconds"])
 
 
 async def _share(bench: BenchRun, partitions: int, processes: int) -> None:

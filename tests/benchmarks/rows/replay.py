@@ -1,4 +1,4 @@
-"""B10: a projection rebuilt from a long log, and the log verified."""
+"""B10: a projection rebuilt from a long log. Served logs are verified where they are served (B9)."""
 
 from __future__ import annotations
 
@@ -7,38 +7,41 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.bench_run import Home, attempt
 from tests.benchmarks.board import Board, Figure, Judgement
 from tests.benchmarks.rows.claims import WORKER
-from tests.benchmarks.running import CannotRun, ours, run
+from tests.benchmarks.rows.growth import verify_of
+from tests.benchmarks.running import CannotRun, run
 from tests.benchmarks.server import fill
 from workers.keys import CLAIM_LOG
 
 if TYPE_CHECKING:
-    from tests.benchmarks.bench_run import BenchRun
-
-VERIFYING = ours("verifying")
+    from tests.benchmarks.bench_run import BenchRun, Scale
 
 
 class Replay:
     """B10. Measured once: it takes minutes."""
 
     name = "B10"
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("B9",)
     once = True
 
+    def __init__(self, scale: Scale) -> None:
+        """The longest log of the scale is the one whose verification is judged."""
+        self._claims = scale.claim_lengths[-1]
+
     def declare(self, board: Board) -> None:
-        """Two rates."""
+        """The rate of the rebuilding, and two judgements."""
         board.declare(
             Figure(id="B10 replay", row="B10", label="analytics rebuilt from the log", unit="events/s"),
-            Figure(id="B10 verify", row="B10", label="verify", unit="events/s"),
         )
         board.judge(
             Judgement(row="B10", text="replay", over="B10 replay", floor=40_000, aim=100_000, unit="events/s"),
-            Judgement(row="B10", text="verify", over="B10 verify", floor=40_000, aim=100_000, unit="events/s"),
+            Judgement(
+                row="B10", text="verify", over=verify_of(self._claims), floor=40_000, aim=100_000, unit="events/s"
+            ),
         )
 
     async def measure(self, bench: BenchRun) -> None:
-        """A group that begins at the start of a log that is full already; then the same log verified."""
+        """A group that begins at the start of a log that is full already."""
         await attempt(bench.board, ("B10 replay",), lambda: _replay(bench))
-        await attempt(bench.board, ("B10 verify",), lambda: _verify(bench))
 
 
 async def _replay(bench: BenchRun) -> None:
@@ -51,14 +54,3 @@ async def _replay(bench: BenchRun) -> None:
     if troubles := outcome.answer["troubles"]:
         raise CannotRun(f"handlers failed or parked: {troubles}")
     bench.board.put("B10 replay", outcome.rate)
-
-
-async def _verify(bench: BenchRun) -> None:
-    """Over claims that were really served: their projections have to be there to be compared."""
-    with Home() as home:
-        await bench.server.empty()
-        order = bench.order(home=home, claims=max(bench.scale.replayed // 5, 20), count=0)
-        await run(WORKER, "load", order)
-        await run(WORKER, "work", order)
-        answer = await run(VERIFYING, "work", order)
-    bench.board.put("B10 verify", answer["count"] / answer["seconds"])
