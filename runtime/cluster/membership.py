@@ -187,11 +187,19 @@ class Membership:
             return  # the leases end by themselves
 
     async def _sleep(self) -> None:
+        """Until the next beat; or until a seat is closed, for nobody serves it before its lease is given back.
+
+        What was closed before, and could not be given back, waits for the beat: otherwise we would spin.
+        """
+        stop = asyncio.create_task(self._stopping.wait(), name="stop of the membership")
+        closing = {task for _, task in self._closing.values() if not task.done()}
         try:
-            async with asyncio.timeout(self._options.beat_seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait(
+                {stop, *closing}, timeout=self._options.beat_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stop.cancel()
+            await asyncio.wait({stop})
 
     def _tell(self, seat: Seat, state: str) -> None:
         self._bus.emit(LeaseChanged(group=seat.group, partition=seat.partition, state=state))

@@ -62,15 +62,15 @@ class Hand:
 class Member:
     """A membership at work."""
 
-    def __init__(self, client: Redis, name: str) -> None:
+    def __init__(self, client: Redis, name: str, options: LeaseOptions = QUICK) -> None:
         self.name = name
         self.journal: list[str] = []
         self.floor = Hand(self.journal)
         self.signals = SignalLog()
         bus = Bus()
         bus.subscribe(self.signals)
-        self.registry = Registry(client, card(name), QUICK.ttl_seconds)
-        self.leases = Leases(client, name, {LOG: Keyspace(spec(4))}, QUICK, SystemClock())
+        self.registry = Registry(client, card(name), options.ttl_seconds)
+        self.leases = Leases(client, name, {LOG: Keyspace(spec(4))}, options, SystemClock())
         release, leave, take = self.leases.release, self.registry.leave, self.leases.take
         self.beats = 0
 
@@ -93,7 +93,7 @@ class Member:
         self.registry.leave = telling_leave  # type: ignore[method-assign]
         self.membership = Membership(
             self.registry, self.leases, name, dict.fromkeys(SEATS, "lister"), self.floor,
-            options=QUICK, bus=bus,
+            options=options, bus=bus,
         )  # fmt: skip
         self.task: asyncio.Task[None] | None = None
 
@@ -119,9 +119,11 @@ class Member:
 
 
 @asynccontextmanager
-async def member(client: Redis, name: str, *, start: bool = True) -> AsyncIterator[Member]:
+async def member(
+    client: Redis, name: str, *, start: bool = True, options: LeaseOptions = QUICK
+) -> AsyncIterator[Member]:
     await load_library(client)
-    one = Member(client, name)
+    one = Member(client, name, options)
     try:
         if start:
             await one.start()
@@ -131,6 +133,19 @@ async def member(client: Redis, name: str, *, start: bool = True) -> AsyncIterat
         one.membership.stop()
         if one.task is not None:
             await asyncio.wait({one.task})
+
+
+async def test_a_closed_seat_is_given_back_at_once_and_not_at_the_next_beat(commands: Redis) -> None:
+    slow = LeaseOptions(ttl_seconds=30.0, beat_seconds=2.0, margin_seconds=1.0)
+    async with member(commands, "a", options=slow) as old:
+        await until(lambda: len(old.floor.open_seats) == 4, what="all seats are open")
+        old.floor.may_close.clear()
+        async with member(commands, "d") as new:
+            await until(lambda: bool(old.membership._closing), within=10.0, what="a seat has to be closed")
+            began = asyncio.get_running_loop().time()
+            old.floor.may_close.set()
+            await until(lambda: bool(new.floor.open_seats), within=10.0, what="the other one serves it")
+            assert asyncio.get_running_loop().time() - began < 1.5, "it waited for the next beat"
 
 
 async def test_seats_are_closed_first_then_released_and_the_registry_is_left_last(commands: Redis) -> None:
