@@ -2,63 +2,29 @@
 split into batches.
 
 From the fact alone (event time, body, derived keys), in integers, so that a replay gives the same figures.
-A `View` is a key of source-systems.md B5 cut at its colons; `":".join(view)` is its plain name. What a
-reader wants as a decimal (averages, major units) is rendered from sums: `average_hours`, `major_text`.
+What a reader wants as a decimal (averages, major units) is rendered from sums: `average_hours`, `major_text`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from domain.bodies import deciding, ending, handling, intake, paying
+from domain.delta import Delta
 from domain.money import Money, decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
     from typing import Any
 
     from domain.events import Fact
-
-View = tuple[str, ...]
-
-
-class Delta(msgspec.Struct):
-    """Changes of views. `counts`: hash field += n. `scores`: sorted set member += n. `points`: sorted set
-    member at a score (decimal text). `members`: in a list or set, or out of it; the later fact wins.
-    """
-
-    counts: dict[tuple[View, str], int] = {}
-    scores: dict[tuple[View, str], int] = {}
-    points: dict[tuple[View, str], str] = {}
-    members: dict[tuple[View, str], bool] = {}
-
-    def count(self, view: View, field: str, by: int = 1) -> None:
-        """Add to a field of a hash."""
-        key = (view, field)
-        self.counts[key] = self.counts.get(key, 0) + by
-
-    def score(self, view: View, member: str, by: int = 1) -> None:
-        """Add to the score of a member."""
-        key = (view, member)
-        self.scores[key] = self.scores.get(key, 0) + by
-
-    def add(self, other: Delta) -> Delta:
-        """This delta and a later one, in this one."""
-        for key, by in other.counts.items():
-            self.counts[key] = self.counts.get(key, 0) + by
-        for key, by in other.scores.items():
-            self.scores[key] = self.scores.get(key, 0) + by
-        self.points.update(other.points)
-        self.members.update(other.members)
-        return self
 
 
 def delta(fact: Fact) -> Delta:
     """What one fact changes."""
     found = Delta()
-    fold_into(found, fact)
+    fold_into(found, fact, minute_of(fact.at))
     return found
 
 
@@ -66,34 +32,36 @@ def fold(facts: Iterable[Fact]) -> Delta:
     """What these facts change, in order."""
     found = Delta()
     for fact in facts:
-        fold_into(found, fact)
+        fold_into(found, fact, minute_of(fact.at))
     return found
 
 
-def fold_into(found: Delta, fact: Fact) -> None:
-    """Add one fact to a delta; the cheap way for a batch."""
-    body, event, at = fact.body, fact.type, fact.at
-    day, hour = at.strftime("%Y-%m-%d"), str(at.hour)
+def fold_into(found: Delta, fact: Fact, minute: str) -> None:
+    """Add one fact to a delta; the cheap way for a batch. `minute` is `minute_of(fact.at)`."""
+    body, event = fact.body, fact.type
     kind = body.type or "other"
-    action = event.removeprefix("claim.")
-    found.count(("analytics", "hourly", day), event)
-    found.count(("analytics", "hourly", day, hour), event)
-    found.count(("analytics", "minute", f"{day}T{at.hour:02d}:{at.minute:02d}"), event)
-    found.count(("analytics", "daily", day), f"{kind}:{event}")
-    found.count(("metrics", "daily", day), f"claims:{action}")
-    found.count(("metrics", "daily", day), f"claims:{kind}:{action}")
-    found.count(("metrics", "hourly", day, hour), f"claims:{action}")
+    moment = (minute, kind, event)
+    found.moments[moment] = found.moments.get(moment, 0) + 1
     if body.status or body.status_before:
-        _status(found, body.status_before, body.status)
-    amount = AMOUNTS.get(type(body))
-    if amount is not None:
-        _amount(found, day, kind, event, amount(body))
-    for change in body.clocks:
-        if change.op == "start":
-            found.count(("kpi", "sla", day), f"started:{change.clock}")
-    special = SPECIAL.get(type(body))
+        change = (body.status_before, body.status)
+        found.statuses[change] = found.statuses.get(change, 0) + 1
+    kind_of_body = type(body)
+    amount_of = AMOUNTS.get(kind_of_body)
+    if amount_of is not None:
+        amount = amount_of(body)
+        summed = (minute[:10], kind, event, amount.currency)
+        found.amounts[summed] = found.amounts.get(summed, 0) + amount.minor
+    for clock in body.clocks:
+        if clock.op == "start":
+            found.count(("kpi", "sla", minute[:10]), f"started:{clock.clock}")
+    special = SPECIAL.get(kind_of_body)
     if special is not None:
-        special(found, fact, body, day)
+        special(found, fact, body, minute[:10])
+
+
+def minute_of(at: datetime) -> str:
+    """`2025-02-10T09:05`; its first ten letters are the day. One call for both: strftime takes four times as long."""
+    return at.isoformat()[:16]
 
 
 AMOUNTS: dict[type, Callable[[Any], Money]] = {
@@ -137,20 +105,6 @@ def average_hours(seconds: int, count: int) -> str:
 def major_text(minor: int, currency: str) -> str:
     """A sum in minor units as decimal text in major units."""
     return decimal_text(Money(minor, currency))
-
-
-def _status(found: Delta, before: str, after: str) -> None:
-    view = ("analytics", "status")
-    if before:
-        found.count(view, before, -1)
-    if after:
-        found.count(view, after)
-
-
-def _amount(found: Delta, day: str, kind: str, event: str, amount: Money) -> None:
-    view = ("analytics", "amounts", day)
-    found.count(view, f"{event}:minor:{amount.currency}", amount.minor)
-    found.count(view, f"{kind}:{event}:minor:{amount.currency}", amount.minor)
 
 
 def _submitted(found: Delta, fact: Fact, body: intake.ClaimSubmitted, day: str) -> None:

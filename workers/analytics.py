@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from domain.statistics import Delta, fold_into
+from domain.delta import Delta
+from domain.statistics import fold_into, minute_of
 from runtime.actor import Actor
 from runtime.effects import (
     Delete,
@@ -27,8 +28,8 @@ from workers.keys import CLAIM_LOG
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from domain.delta import View
     from domain.events import Fact
-    from domain.statistics import View
     from runtime.effects import Effect, Effects
     from runtime.entry import Batch, Entry
     from runtime.store.reads import Reads
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 REALTIME_TTL_MS = 3_600_000
 """Milliseconds of `analytics:realtime` without any fact (source-systems.md B5)."""
+
+MAX_REMEMBERED = 1000
+"""Views whose sums are kept between batches, two to a day: some 2 MB. More are read again."""
 
 
 class Analytics(Actor):
@@ -52,6 +56,7 @@ class Analytics(Actor):
         self._reads = reads
         self._minutes: dict[str, int] | None = None
         self._days: Days | None = None
+        self._exact: dict[View, Totals] = {}
 
     async def handle(self, batch: Batch) -> Effects:
         """Few effects for the whole batch; the sum over batches is the same for every cut."""
@@ -60,16 +65,18 @@ class Analytics(Actor):
         facts = [fact_of(entry) for entry in batch.entries]
         minutes, days = await self._remembered()
         change, summaries = await self._folded(batch.entries, facts, days)
-        effects = _counters(self._keys, change)
-        effects += await self._decimals(change)
+        counted = change.hashes()
+        effects = _counters(self._keys, change, counted)
+        effects += await self._decimals(counted)
         self._minutes = figures.slid(minutes, change)
         effects += self._last_hour(minutes, self._minutes)
         return [*effects, *summaries]
 
     def forget(self) -> None:
-        """Read the sliding hour and the open days again: what was computed may never have been settled."""
+        """Read the sliding hour, the open days and the sums again: what was computed may never have been settled."""
         self._minutes = None
         self._days = None
+        self._exact = {}
 
     async def _remembered(self) -> tuple[dict[str, int], Days]:
         if self._minutes is None or self._days is None:
@@ -86,22 +93,28 @@ class Analytics(Actor):
         """
         after, change = days.copy(), Delta()
         effects: list[Effect] = []
-        before = await self._totals_of(_days_closed_by(facts, days))
-        for entry, fact in zip(entries, facts, strict=True):
-            due = after.see(_day(fact))
-            if due:
-                so_far = _by_view(change)
-                for day, changed in due:
-                    totals = [_added(before[view], so_far.get(view, {})) for view in figures.summary_views(day)]
-                    fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
-                    effects.append(StreamAdd(self._keys.windows, fields))
-            fold_into(change, fact)
-        gone = tuple(sorted(days.touched.keys() - after.touched.keys()))
-        if gone:
-            effects.append(HashDelete(self._keys.window_state, gone))
-        effects.append(HashSet(self._keys.window_state, after.fields()))
+        minutes = [minute_of(fact.at) for fact in facts]
+        closings = after.see([minute[:10] for minute in minutes])
+        before = await self._totals_of({day for _, due in closings for day, _ in due})
+        begin = 0
+        for place, due in [*closings, (len(facts), [])]:
+            for fact, minute in zip(facts[begin:place], minutes[begin:place], strict=True):
+                fold_into(change, fact, minute)
+            begin = place
+            so_far = change.hashes() if due else {}
+            for day, changed in due:
+                totals = [_added(before[view], so_far.get(view, {})) for view in figures.summary_views(day)]
+                fields = figures.summary_fields(day, changed, totals, entries[place].event_id, entries[place].timestamp)
+                effects.append(StreamAdd(self._keys.windows, fields))
         self._days = after
-        return change, effects
+        return change, [*effects, *self._open_days(days, after)]
+
+    def _open_days(self, before: Days, after: Days) -> list[Effect]:
+        """What changed of the days that are not summarised yet."""
+        key, known = self._keys.window_state, before.fields()
+        changed = {name: value for name, value in after.fields().items() if known.get(name) != value}
+        gone = tuple(sorted(before.touched.keys() - after.touched.keys()))
+        return [*([HashDelete(key, gone)] if gone else []), HashSet(key, changed)]
 
     async def _totals_of(self, days: Iterable[str]) -> dict[View, Totals]:
         """The stored figures of days that will be summarised."""
@@ -109,22 +122,31 @@ class Analytics(Actor):
         found = await self._reads.many([("HGETALL", self._keys.figures(view)) for view in views])
         return {view: _exact(view, fields) for view, fields in zip(views, found, strict=True)}
 
-    async def _decimals(self, change: Delta) -> list[Effect]:
-        """Plain amounts and mean times of the days that this batch touched, from their sums after it."""
-        by_view = _by_view(change)
-        views = [view for view in by_view if figures.is_amounts(view) or figures.is_processing(view)]
-        found = await self._reads.many([("HGETALL", self._keys.figures(view)) for view in views])
+    async def _decimals(self, counted: Mapping[View, Totals]) -> list[Effect]:
+        """Plain amounts and mean times that this batch touched, from their sums after it."""
+        views = [view for view in counted if figures.is_amounts(view) or figures.is_processing(view)]
+        await self._recall(views)
         effects: list[Effect] = []
-        for view, fields in zip(views, found, strict=True):
-            totals = _added(_exact(view, fields), by_view[view])
+        for view in views:
+            totals = self._exact[view] = _added(self._exact[view], counted[view])
             plain: Mapping[str, str | None] = figures.plain_average(totals)
             if figures.is_amounts(view):
-                plain = figures.plain_amounts(totals)
+                plain = figures.plain_amounts(figures.beside(totals, counted[view]))
             key = self._keys.figures(view)
-            effects.append(HashSet(key, {name: value for name, value in plain.items() if value is not None}))
+            if shown := {name: value for name, value in plain.items() if value is not None}:
+                effects.append(HashSet(key, shown))
             if mixed := tuple(name for name, value in plain.items() if value is None):
                 effects.append(HashDelete(key, mixed))
-        return [effect for effect in effects if not isinstance(effect, HashSet) or effect.fields]
+        return effects
+
+    async def _recall(self, views: Sequence[View]) -> None:
+        """Have the sums of these views at hand: most are those of the batch before."""
+        missing = [view for view in views if view not in self._exact]
+        if len(self._exact) + len(missing) > MAX_REMEMBERED:
+            self._exact, missing = {}, list(views)
+        found = await self._reads.many([("HGETALL", self._keys.figures(view)) for view in missing])
+        for view, fields in zip(missing, found, strict=True):
+            self._exact[view] = _exact(view, fields)
 
     def _last_hour(self, before: Mapping[str, int], after: Mapping[str, int]) -> list[Effect]:
         changed = {field: str(count) for field, count in after.items() if before.get(field) != count}
@@ -143,13 +165,9 @@ class Analytics(Actor):
         ]
 
 
-def _counters(keys: ClaimKeys, change: Delta) -> list[Effect]:
-    """The figures that only add up. Work lists (`members`) belong to the claims processor, minutes slide."""
-    effects: list[Effect] = [
-        HashIncrement(keys.figures(view), counts)
-        for view, counts in _by_view(change).items()
-        if view[:2] != figures.MINUTE_VIEW
-    ]
+def _counters(keys: ClaimKeys, change: Delta, counted: Mapping[View, Totals]) -> list[Effect]:
+    """The figures that only add up. Work lists (`members`) belong to the claims processor."""
+    effects: list[Effect] = [HashIncrement(keys.figures(view), counts) for view, counts in counted.items()]
     boards: dict[View, dict[str, int]] = {}
     for (view, member), by in change.scores.items():
         boards.setdefault(view, {})[member] = by
@@ -159,23 +177,6 @@ def _counters(keys: ClaimKeys, change: Delta) -> list[Effect]:
         points.setdefault(view, {})[member] = score
     effects += [SortedSetAdd(keys.figures(view), scores) for view, scores in points.items()]
     return effects
-
-
-def _day(fact: Fact) -> str:
-    return fact.at.strftime("%Y-%m-%d")
-
-
-def _days_closed_by(facts: Sequence[Fact], days: Days) -> set[str]:
-    """The days that a walk over these facts will close."""
-    walk = days.copy()
-    return {day for fact in facts for day, _ in walk.see(_day(fact))}
-
-
-def _by_view(change: Delta) -> dict[View, Totals]:
-    found: dict[View, Totals] = {}
-    for (view, field), by in change.counts.items():
-        found.setdefault(view, {})[field] = by
-    return found
 
 
 def _integers(fields: Mapping[bytes, bytes]) -> dict[str, int]:
@@ -190,4 +191,4 @@ def _exact(view: View, fields: Mapping[bytes, bytes]) -> Totals:
 
 
 def _added(one: Totals, other: Totals) -> Totals:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
+    return {**one, **{name: one.get(name, 0) + by for name, by in other.items()}}

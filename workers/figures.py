@@ -7,6 +7,7 @@ the same, and `verify` computes it again with these very functions.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,10 @@ from domain.identity import command_id, event_id
 from domain.statistics import average_hours, major_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from domain.statistics import Delta, View
+    from domain.delta import Delta, View
 
-MINUTE_VIEW = ("analytics", "minute")
 AMOUNTS_VIEW = ("analytics", "amounts")
 PROCESSING_VIEW = ("analytics", "processing")
 HOURLY_VIEW = ("analytics", "hourly")
@@ -56,6 +56,12 @@ def plain_amounts(exact: Mapping[str, int]) -> dict[str, str | None]:
     return found
 
 
+def beside(exact: Mapping[str, int], changed: Iterable[str]) -> dict[str, int]:
+    """Of the exact fields those that are shown by a plain field which a change of some of them touches."""
+    names = {field.rpartition(":minor:")[0] for field in changed}
+    return {field: minor for field, minor in exact.items() if field.rpartition(":minor:")[0] in names}
+
+
 def plain_average(exact: Mapping[str, int]) -> dict[str, str]:
     """The mean processing time of a day in hours, two places."""
     return {"average_hours": average_hours(exact.get("seconds", 0), exact.get("count", 0))}
@@ -68,16 +74,19 @@ def minute_field(minute: str, event_type: str) -> str:
 
 def slid(minutes: Mapping[str, int], change: Delta) -> dict[str, int]:
     """The sliding hour after more facts: the counts of the newest minute and of the 59 before it."""
-    found = dict(minutes)
-    for (view, event_type), count in change.counts.items():
-        if view[:2] == MINUTE_VIEW:
-            field = minute_field(view[2], event_type)
+    if not change.moments:
+        return dict(minutes)
+    newest = max(minute for minute, _, _ in change.moments)
+    if minutes:
+        newest = max(newest, max(minutes).partition("|")[0])
+    before = datetime.fromisoformat(newest) - timedelta(minutes=WINDOW_MINUTES - 1)
+    oldest = before.strftime("%Y-%m-%dT%H:%M")
+    found = {field: count for field, count in minutes.items() if field >= oldest}
+    for (minute, _, event_type), count in change.moments.items():
+        if minute >= oldest:
+            field = minute_field(minute, event_type)
             found[field] = found.get(field, 0) + count
-    if not found:
-        return found
-    newest = datetime.fromisoformat(max(found).partition("|")[0])
-    oldest = (newest - timedelta(minutes=WINDOW_MINUTES - 1)).strftime("%Y-%m-%dT%H:%M")
-    return {field: count for field, count in found.items() if field >= oldest}
+    return found
 
 
 def by_type(minutes: Mapping[str, int]) -> dict[str, int]:
@@ -98,18 +107,27 @@ class Days(msgspec.Struct):
     newest: str = ""
     touched: dict[str, int] = {}
 
-    def see(self, day: str) -> list[tuple[str, int]]:
-        """Take note of a fact of that day. Returns the days to be summarised first: (day, facts since last
-        time).
+    def see(self, days: Sequence[str]) -> list[tuple[int, list[tuple[str, int]]]]:
+        """Take note of facts of those days, in order. Returns the places at which days have to be summarised
+        before the fact there is counted: (place, [(day, facts since last time)]).
         """
-        due: list[tuple[str, int]] = []
-        if self.newest and day > self.newest:
-            due = sorted(self.touched.items())[-MAX_SUMMARIES:]
-            for closed, _ in due:
-                del self.touched[closed]
-        self.newest = max(self.newest, day)
-        self.touched[day] = self.touched.get(day, 0) + 1
-        return due
+        closings: list[tuple[int, list[tuple[str, int]]]] = []
+        begin = 0
+        for place, day in enumerate(days):
+            if day > self.newest:
+                self._touch(days[begin:place])
+                begin = place
+                if due := sorted(self.touched.items())[-MAX_SUMMARIES:]:
+                    closings.append((place, due))
+                for closed, _ in due:
+                    del self.touched[closed]
+                self.newest = day
+        self._touch(days[begin:])
+        return closings
+
+    def _touch(self, days: Sequence[str]) -> None:
+        for day, count in Counter(days).items():
+            self.touched[day] = self.touched.get(day, 0) + count
 
     def copy(self) -> Days:
         """One that moves on by itself."""

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from domain import commands as c
 from domain import statistics
 from domain.claim import evolve
+from domain.delta import Delta
 from domain.events import Fact, decode_body, encode_body
 from domain.money import Money
 from domain.snapshot import status_word
-from domain.statistics import Delta, average_hours, bucket, delta, fold, major_text
+from domain.statistics import average_hours, bucket, delta, fold, major_text
 from tests.support.claims import BANK, SENIOR, SUPERVISOR, Story, adjuster, roster, usd
 
 
@@ -64,19 +65,19 @@ def test_figures_are_identical_after_a_replay_from_the_wire() -> None:
 
 
 def test_an_event_counts_in_the_utc_day_and_hour_in_which_it_happened() -> None:
-    counts = fold(FACTS).counts
-    assert counts[("analytics", "hourly", "2025-02-10", "9"), "claim.submitted"] == 3
-    assert counts[("analytics", "hourly", "2025-02-11", "15"), "claim.approved"] == 1
-    assert counts[("analytics", "daily", "2025-02-10"), "auto:claim.assigned"] == 3
-    assert counts[("metrics", "daily", "2025-02-11"), "claims:auto:rejected"] == 1
+    counts = fold(FACTS).hashes()
+    assert counts[("analytics", "hourly", "2025-02-10", "9")]["claim.submitted"] == 3
+    assert counts[("analytics", "hourly", "2025-02-11", "15")]["claim.approved"] == 1
+    assert counts[("analytics", "daily", "2025-02-10")]["auto:claim.assigned"] == 3
+    assert counts[("metrics", "daily", "2025-02-11")]["claims:auto:rejected"] == 1
 
 
 def test_claimed_approved_and_paid_are_summed_apart_and_to_the_cent() -> None:
-    counts = fold(FACTS).counts
+    counts = fold(FACTS).hashes()
     ten, eleven = ("analytics", "amounts", "2025-02-10"), ("analytics", "amounts", "2025-02-11")
-    assert counts[ten, "claim.submitted:minor:USD"] == 6_000_000
-    assert counts[eleven, "auto:claim.approved:minor:USD"] == 1_900_000
-    assert counts[eleven, "claim.payment.completed:minor:USD"] == 1_900_000
+    assert counts[ten]["claim.submitted:minor:USD"] == 6_000_000
+    assert counts[eleven]["auto:claim.approved:minor:USD"] == 1_900_000
+    assert counts[eleven]["claim.payment.completed:minor:USD"] == 1_900_000
 
 
 def test_the_status_distribution_sums_to_all_claims_and_matches_their_words() -> None:
@@ -88,7 +89,7 @@ def test_the_status_distribution_sums_to_all_claims_and_matches_their_words() ->
                 claim = evolve(claim, fact)
         assert claim is not None
         words[status_word(claim)] = words.get(status_word(claim), 0) + 1
-    counted = {word: n for (view, word), n in fold(FACTS).counts.items() if view == ("analytics", "status") and n}
+    counted = {word: n for word, n in fold(FACTS).hashes()["analytics", "status"].items() if n}
     assert counted == words == {"approved": 1, "rejected": 1, "assigned": 1}
 
 
@@ -106,7 +107,7 @@ def test_processing_times_and_boards_are_filled() -> None:
     found = fold(FACTS)
     assert found.points[("analytics", "processing_times", "2025-02-11"), "CLM-STAT0000"] == "30.00"
     view = ("analytics", "processing", "2025-02-11")
-    assert average_hours(found.counts[view, "seconds"], found.counts[view, "count"]) == "30.00"
+    assert average_hours(found.counts[view]["seconds"], found.counts[view]["count"]) == "30.00"
     assert found.scores[("leaderboard", "adjusters", "resolved"), "ADJ-001"] == 2
     assert found.scores[("leaderboard", "claim_types"), "auto"] == 3
 
@@ -155,4 +156,4 @@ def test_late_events_are_counted_in_their_own_hour() -> None:
     due = next(fact for fact in breach if fact.type == "claim.sla.breached")
     assert due.at < datetime(2025, 3, 10, tzinfo=UTC)
     view = ("analytics", "daily", due.at.strftime("%Y-%m-%d"))
-    assert fold(breach).counts[view, "auto:claim.sla.breached"] >= 1
+    assert fold(breach).hashes()[view]["auto:claim.sla.breached"] >= 1

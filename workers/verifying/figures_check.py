@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.statistics import Delta, fold_into
+from domain.delta import Delta
+from domain.statistics import fold_into, minute_of
 from workers import figures
 from workers.analytics import Analytics
 from workers.verifying.claims_check import scored
@@ -14,7 +15,7 @@ from workers.verifying.places import pages
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from domain.statistics import View
+    from domain.delta import View
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.verifying.places import Page, Place
@@ -51,15 +52,16 @@ class FiguresCheck:
         for entry, fact in zip(page.entries, page.facts, strict=True):
             if fact is None or not self._place.applied(Analytics.group, entry):
                 continue
-            due = self._days.see(fact.at.strftime("%Y-%m-%d"))
-            if due and self._in_order:
+            minute = minute_of(fact.at)
+            closings = self._days.see([minute[:10]])
+            if closings and self._in_order:
                 self._absorb(change)
                 change = Delta()
-                for day, changed in due:
+                for day, changed in closings[0][1]:
                     totals = [self._hashes.get(view, {}) for view in figures.summary_views(day)]
                     fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
                     await self._summaries.expect(fields)
-            fold_into(change, fact)
+            fold_into(change, fact, minute)
         self._absorb(change)
 
     async def finish(self) -> None:
@@ -76,13 +78,11 @@ class FiguresCheck:
     def _absorb(self, change: Delta) -> None:
         """Add a change to the fold; sums by view are kept at hand, minutes slide."""
         self._minutes = figures.slid(self._minutes, change)
-        for (view, field), by in change.counts.items():
-            if view[:2] != figures.MINUTE_VIEW:
-                fields = self._hashes.setdefault(view, {})
+        for view, counts in change.hashes().items():
+            fields = self._hashes.setdefault(view, {})
+            for field, by in counts.items():
                 fields[field] = fields.get(field, 0) + by
-        change.counts = {}
-        change.members = {}
-        self._fold.add(change)
+        self._fold.add(Delta(scores=change.scores, points=change.points))
 
     def _expected_hashes(self) -> dict[str, dict[str, str]]:
         expected: dict[str, dict[str, str]] = {}

@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain.bodies.base import SYSTEM
-from domain.bodies.handling import ClaimAssigned, ClaimReassigned
-from domain.statistics import SPECIAL, Delta, delta
+from domain.bodies.handling import AssignmentDeferred, ClaimAssigned, ClaimReassigned
+from domain.delta import Delta
+from domain.events import EVENTS
+from domain.statistics import SPECIAL
 from workers.claims_processor import ClaimsProcessor
 from workers.work_lists import ENDS, OVERFLOW, overflows
 
 if TYPE_CHECKING:
+    from domain.delta import View
     from domain.events import Fact
-    from domain.statistics import View
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.verifying.places import Page, Place
@@ -26,6 +28,9 @@ FAMILIES = ("adjuster:*", "queue:*")
 
 DECISIONS = "#decisions"
 """The field of the loads that counts their changes: it is the version of the roster."""
+
+MOVES = frozenset({*SPECIAL, AssignmentDeferred, *(EVENTS[name] for name in ENDS)})
+"""Bodies that may put a claim on a list, take it off, or change a load; no other fact has to be looked at."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,19 +51,16 @@ class ListsCheck:
 
     async def page(self, page: Page) -> None:
         """Fold one page."""
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is None:
-                continue
-            applied = self._place.applied(ClaimsProcessor.group, entry)
-            self._weigh(fact, applied=applied)
-            if applied:
-                change = delta(fact) if type(fact.body) in SPECIAL else Delta()
-                waits = overflows(fact)
-                if waits is not None:
-                    change.members[("queue", OVERFLOW), fact.claim_id] = waits
-                for (view, claim_id), is_in in change.members.items():
-                    members = self._members.setdefault(view, set())
-                    members.add(claim_id) if is_in else members.discard(claim_id)
+        change = Delta()
+        for entry, fact in page.stated:
+            if type(fact.body) in MOVES:
+                applied = self._place.applied(ClaimsProcessor.group, entry)
+                self._weigh(fact, applied=applied)
+                if applied:
+                    _move(change, fact)
+        for (view, claim_id), is_in in change.members.items():
+            members = self._members.setdefault(view, set())
+            members.add(claim_id) if is_in else members.discard(claim_id)
 
     async def finish(self) -> None:
         """Compare every list, and the loads."""
@@ -114,6 +116,16 @@ class ListsCheck:
     def _change(self, adjuster: str, weight: int) -> None:
         self._loads[adjuster] += weight
         self._loads[DECISIONS] += 1
+
+
+def _move(change: Delta, fact: Fact) -> None:
+    """Note which lists the claim is on after this fact; of what a fact counts, only these members are wanted here."""
+    special = SPECIAL.get(type(fact.body))
+    if special is not None:
+        special(change, fact, fact.body, "")
+    waits = overflows(fact)
+    if waits is not None:
+        change.members[("queue", OVERFLOW), fact.claim_id] = waits
 
 
 def _milliseconds(at: datetime) -> int:
