@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from domain.audit_chain import link
 from runtime.archive import ArchiveDamaged, Mark
 from runtime.archive.frames import stored_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runtime.archive import ArchiveReader
-    from runtime.entry import RawEntry
     from runtime.store.reads import Reads
+    from workers.verifying.links import Linked
     from workers.verifying.places import Place
     from workers.verifying.report import Findings
 
@@ -29,7 +26,7 @@ class ArchiveCheck:
         self._key = place.keyspace.archive(place.partition)
         self._archive = archive
         self._found = findings["archive"]
-        self._at = Mark()
+        self._count = 0
         self._wanted: dict[int, list[tuple[str, Mark]]] = {}
 
     async def begin(self) -> None:
@@ -47,20 +44,25 @@ class ArchiveCheck:
         if tail.count:
             self._claims(f"the archive {self._archive.directory}", tail)
 
-    def rows(self, rows: Sequence[RawEntry]) -> None:
-        """Chain some entries."""
-        if not self._wanted:
-            return
-        for entry_id, fields in rows:
-            self._at = Mark(self._at.count + 1, entry_id.decode(), link(self._at.head, entry_id, fields))
-            for where, mark in self._wanted.pop(self._at.count, ()):
-                self._found.same(f"{where}, entry {mark.count:,}", self._at.stored(), mark.stored())
+    @property
+    def waits(self) -> bool:
+        """Is there an entry further on whose link has to be compared?"""
+        return bool(self._wanted)
+
+    def page(self, linked: Linked) -> None:
+        """The next entries."""
+        self._count = linked.count
+        for count in [count for count in self._wanted if linked.before < count <= linked.count]:
+            chain = linked.chain(count)
+            stands = Mark(count, chain.last, chain.head).stored()
+            for where, mark in self._wanted.pop(count):
+                self._found.same(f"{where}, entry {count:,}", stands, mark.stored())
 
     def finish(self) -> None:
         """Nothing may be archived that the log never had."""
         for found in self._wanted.values():
             for where, mark in found:
-                self._found.wrong(f"{where} has {mark.count:,} entries up to {mark.last}, the log {self._at.count:,}")
+                self._found.wrong(f"{where} has {mark.count:,} entries up to {mark.last}, the log {self._count:,}")
 
     def _claims(self, where: str, mark: Mark) -> None:
         if mark.count:

@@ -12,7 +12,8 @@ from workers.verifying.report import shown
 if TYPE_CHECKING:
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
-    from workers.verifying.places import Page, Place
+    from workers.verifying.links import Linked
+    from workers.verifying.places import Place
     from workers.verifying.report import Findings
 
 
@@ -32,15 +33,17 @@ class ChainCheck:
         stored = pages(reads, keys.checkpoints)
         self._checkpoints = StreamMatch(keys.checkpoints, b"count", stored, findings["checkpoints"])
 
-    async def page(self, page: Page) -> None:
-        """Chain one page."""
-        for entry in page.entries:
-            if ordered(entry.id) > self._until:
-                continue
-            self._chain = self._chain.after(entry.id, list(entry.fields))
-            self._found.right()
-            if self._chain.count % self._every == 0:
-                await self._checkpoints.expect(self._chain.checkpoint())
+    async def page(self, linked: Linked) -> None:
+        """Follow the chain over one page, as far as the auditor has come."""
+        count = linked.count
+        if ordered(linked.rows[-1][0]) > self._until:
+            count = linked.before + sum(ordered(entry_id) <= self._until for entry_id, _ in linked.rows)
+        if count == linked.before:
+            return
+        self._found.right(count - linked.before)
+        for number in range(linked.before + self._every - linked.before % self._every, count + 1, self._every):
+            await self._checkpoints.expect(linked.chain(number).checkpoint())
+        self._chain = linked.chain(count)
 
     async def finish(self) -> None:
         """Compare the head; an entry that was forged stays wrong for ever, also when it was trimmed."""

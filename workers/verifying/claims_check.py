@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
 
+_BODY = SNAPSHOT_BODY.encode()
+
 
 @dataclass(slots=True)
 class Passing:
@@ -88,13 +90,10 @@ class ClaimsCheck:
 
     async def _meet(self, page: Page) -> None:
         """Ask for the versions of claims that are seen for the first time."""
-        new = {
-            fact.claim_id
-            for fact in page.facts
-            if fact is not None and fact.claim_id not in self._passing and fact.claim_id not in self.finished
-        }
-        names = sorted(new)
-        heads = await self._reads.many([("GET", self._keyspace.head(name)) for name in names])
+        names = sorted({fact.claim_id for _, fact in page.stated} - self._passing.keys() - self.finished.keys())
+        if not names:
+            return
+        heads = await self._reads.one("MGET", *(self._keyspace.head(name) for name in names))
         for name, head in zip(names, heads, strict=True):
             self._passing[name] = Passing(int(head) if head and head.isdigit() else -1)
 
@@ -148,16 +147,16 @@ class ClaimsCheck:
 
     def _compare_snapshot(self, claim: Claim, stored: Mapping[bytes, bytes]) -> None:
         found = self._findings["snapshot"]
-        expected = snapshot_fields(claim)
-        for name, value in expected.items():
-            found.same(f"{claim.claim_id}: {name}", value.encode(), stored.get(name.encode()))
-        for other in stored.keys() - {name.encode() for name in expected} - {SNAPSHOT_BODY.encode()}:
-            found.same(f"{claim.claim_id}: {other.decode(errors='replace')}", None, stored[other])
-        body = stored.get(SNAPSHOT_BODY.encode())
-        if body == encode_claim(claim):
-            found.right()
-        else:
-            self._compare_body(claim, body)
+        expected = {name.encode(): value.encode() for name, value in snapshot_fields(claim).items()}
+        expected[_BODY] = encode_claim(claim)
+        if expected == stored:
+            found.right(len(expected))
+            return
+        for name in (*expected, *(stored.keys() - expected.keys())):
+            if name == _BODY and stored.get(name) != expected[name]:
+                self._compare_body(claim, stored.get(name))
+            else:
+                found.same(f"{claim.claim_id}: {name.decode(errors='replace')}", expected.get(name), stored.get(name))
 
     def _compare_body(self, claim: Claim, body: bytes | None) -> None:
         """Other bytes may mean the same claim; if not, name the fields."""

@@ -6,8 +6,9 @@ and with adjusters, not with the entries. Nothing is written.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.events import EVENTS, decode_body
 from runtime.codec import OpenCodec
@@ -21,6 +22,7 @@ from workers.verifying.claims_check import ClaimsCheck
 from workers.verifying.figures_check import FiguresCheck
 from workers.verifying.floors_check import FloorsCheck
 from workers.verifying.index_check import IndexCheck
+from workers.verifying.links import Links
 from workers.verifying.lists_check import ListsCheck
 from workers.verifying.notices_check import NoticesCheck, check_dispatch
 from workers.verifying.payees_check import PayeesCheck
@@ -33,7 +35,7 @@ from workers.verifying.sightings_check import SightingsCheck
 from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from runtime.store.opening import OpenStore
     from workers.archivists import Archives
@@ -153,19 +155,22 @@ class Verification:
             SightingsCheck(reads, place, keys, findings),
             PayoutsCheck(reads, place, keys, findings),
             NoticesCheck(reads, place, keys, findings),
-            ChainCheck(reads, place, keys, findings, self._every),
             floors,
         )
+        chain = ChainCheck(reads, place, keys, findings, self._every)
         await floors.begin()
-        archive = await self._archive(place)
-        async for rows in self._whole(place).pages():
-            archive.rows(rows)
+        archive, links = await self._archive(place), Links()
+        pages = self._whole(place).pages()
+        rows = await anext(pages, None)
+        while rows is not None:
+            linked = links.after(rows)
+            archive.page(linked)
             page, wrong = read_page(reader, rows)
             self._note(page, wrong)
-            for family in families:
-                await family.page(page)
-            self._tell(place.name, len(rows))
-        for family in families:
+            checks = [family.page(page) for family in families]
+            rows, *_ = await together(anext(pages, None), chain.page(linked), *checks)
+            self._tell(place.name, len(page.entries))
+        for family in (*families, chain):
             await family.finish()
         archive.finish()
         self._claims |= claims.finished.keys()
@@ -189,6 +194,20 @@ class Verification:
         self._done += entries
         if self._progress is not None:
             self._progress(Progress(stage, self._done, max(self._total, self._done)))
+
+
+async def together(*work: Awaitable[Any]) -> list[Any]:
+    """The results of what runs side by side: while one waits for the store, another computes.
+
+    The first failure ends them all.
+    """
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _marks(places: Mapping[str, list[Place]]) -> list[object]:

@@ -48,21 +48,20 @@ class FiguresCheck:
 
     async def page(self, page: Page) -> None:
         """Fold one page."""
-        change = Delta()
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is None or not self._place.applied(Analytics.group, entry):
-                continue
-            minute = minute_of(fact.at)
-            closings = self._days.see([minute[:10]])
-            if closings and self._in_order:
-                self._absorb(change)
-                change = Delta()
-                for day, changed in closings[0][1]:
-                    totals = [self._hashes.get(view, {}) for view in figures.summary_views(day)]
-                    fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
-                    await self._summaries.expect(fields)
-            fold_into(change, fact, minute)
-        self._absorb(change)
+        settled = self._place.settled(Analytics.group, page)
+        minutes = [minute_of(fact.at) for _, fact in settled]
+        begin = 0
+        for place, due in [*self._days.see([minute[:10] for minute in minutes]), (len(settled), [])]:
+            change = Delta()
+            for (_, fact), minute in zip(settled[begin:place], minutes[begin:place], strict=True):
+                fold_into(change, fact, minute)
+            self._absorb(change)
+            begin = place
+            for day, changed in due if self._in_order else ():
+                entry = settled[place][0]
+                totals = [self._hashes.get(view, {}) for view in figures.summary_views(day)]
+                fields = figures.summary_fields(day, changed, totals, entry.event_id, entry.timestamp)
+                await self._summaries.expect(fields)
 
     async def finish(self) -> None:
         """Compare every key, then look for keys that nothing explains."""

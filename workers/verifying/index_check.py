@@ -12,8 +12,8 @@ import msgspec
 
 from domain.bodies.base import SYSTEM
 from domain.bodies.handling import ClaimAssigned, ClaimReassigned
-from domain.bodies.intake import ClaimSubmitted
-from domain.claim import ImpossibleFact, decode_claim, evolve
+from domain.claim import decode_claim
+from domain.events import EVENTS
 from domain.portrait import trace
 from workers.claim_log import SNAPSHOT_BODY
 from workers.claims_processor import ClaimsProcessor
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from workers.keys import ClaimKeys
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
+
+HANDS_OVER = frozenset({ClaimAssigned, ClaimReassigned, *(EVENTS[name] for name in (ENDS | NO_LOSS))})
+"""Bodies that give a claim to somebody, or end it: they change who handles what."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,10 +56,9 @@ class IndexCheck:
 
     async def page(self, page: Page) -> None:
         """Fold one page; what it says of losses is asked for at once."""
-        facts = [(entry, fact) for entry, fact in zip(page.entries, page.facts, strict=True) if fact is not None]
-        await self._check_notices([(e, f) for e, f in facts if isinstance(f.body, ClaimSubmitted)])
-        given = [fact.claim_id for _, fact in facts if isinstance(fact.body, ClaimAssigned | ClaimReassigned)]
-        await self._find_ties(given)
+        await self._check_notices(page)
+        facts = [(entry, fact) for entry, fact in page.stated if type(fact.body) in HANDS_OVER]
+        await self._find_ties([fact.claim_id for _, fact in facts if fact.type not in ENDS])
         for entry, fact in facts:
             self._hand(entry, fact)
             if fact.type in NO_LOSS and self._place.applied(ClaimsProcessor.group, entry):
@@ -71,14 +73,14 @@ class IndexCheck:
         await self._find_strangers("insured", "SMEMBERS", "SCARD", self._insured)
         await self._compare_handlers()
 
-    async def _check_notices(self, facts: Sequence[tuple[Entry, Fact]]) -> None:
-        """The losses of these notices, and who is insured, as they have to stand."""
+    async def _check_notices(self, page: Page) -> None:
+        """The losses of the notices, and who is insured, as they have to stand."""
         questions: list[tuple[str, ...]] = []
         wanted: list[tuple[Claim, str, str, bytes]] = []
-        for entry, fact in facts:
-            claim = _first(fact)
-            if claim is None or not self._place.applied(ClaimsProcessor.group, entry):
-                continue  # a notice that folds to nothing is a finding of the claims already
+        for entry, fact in self._place.settled(ClaimsProcessor.group, page):
+            claim = page.begun.get(entry.id)
+            if claim is None:
+                continue
             self._ties[fact.claim_id] = ties_of(claim)
             losses = self._keys.losses(claim.notice.policy_number)
             insured = self._keys.insured(claim.notice.insured_id or claim.notice.claimant_id)
@@ -172,11 +174,3 @@ class IndexCheck:
         own = self._keys.name("")
         found = [raw.decode() async for raw in self._reads.keys(f"{family}:*{own}")]
         return sorted({name for name in found if own or ":{p" not in name})  # SCAN may name a key twice
-
-
-def _first(fact: Fact) -> Claim | None:
-    """The claim as its first notice makes it; None when it does not."""
-    try:
-        return evolve(None, fact)
-    except (ImpossibleFact, ValueError):
-        return None

@@ -30,12 +30,12 @@ class StreamMatch:
         self._stored = stored
         self._found = found
         self._early: dict[bytes, list[RawEntry]] = {}
-        self._missing: dict[bytes, tuple[bytes, ...]] = {}
+        self._missing: dict[bytes, list[bytes]] = {}
         self._over = False
 
     async def expect(self, fields: Sequence[str]) -> None:
         """The next entry that should be there."""
-        wanted = tuple(field.encode() for field in fields)
+        wanted = [field.encode() for field in fields]
         identity = wanted[wanted.index(self._identity) + 1]
         while identity not in self._early and len(self._early) < AHEAD and not self._over:
             await self._read()
@@ -72,12 +72,12 @@ class StreamMatch:
                 return fields[place + 1]
         return b""
 
-    def _compare(self, wanted: tuple[bytes, ...], identity: bytes) -> None:
+    def _compare(self, wanted: list[bytes], identity: bytes) -> None:
         rows = self._early[identity]
         entry_id, fields = rows.pop(0)
         if not rows:
             del self._early[identity]
-        if wanted == tuple(fields):
+        if wanted == fields:
             self._found.right()
             return
         expected, stored = _pairs(wanted), _pairs(fields)

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from domain.notices import intents
+from runtime.entry import event_id_of
 from workers.dispatcher import Dispatcher
 from workers.notifier import Notifier
 from workers.outbox import Source, decode_ended, decode_mark, decode_waiting, intent_fields
 from workers.verifying.matching import StreamMatch
-from workers.verifying.places import ordered, pages
+from workers.verifying.places import pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.entry import RawEntry
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
-    from workers.verifying.places import Page, Place
+    from workers.verifying.places import Page, Place, Standing
     from workers.verifying.report import Findings
 
 
@@ -33,10 +35,9 @@ class NoticesCheck:
 
     async def page(self, page: Page) -> None:
         """The intents of these facts have to be there."""
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is not None and self._place.applied(Notifier.group, entry):
-                for intent in intents(fact):
-                    await self._match.expect(intent_fields(intent, Source.of(entry)))
+        for entry, fact in self._place.settled(Notifier.group, page):
+            for intent in intents(fact):
+                await self._match.expect(intent_fields(intent, Source.of(entry)))
 
     async def finish(self) -> None:
         """Nothing else may be there."""
@@ -54,12 +55,11 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
         return
     counts = dict.fromkeys((keys.outbox_outcomes, keys.outbox_waiting, keys.outbox_attempts), 0)
     async for rows in pages(reads, place.name):
-        taken = [row for row in rows if ordered(row[0]) <= standing.position and row[0].decode() not in standing.parked]
-        begun = [_identity(fields) for entry_id, fields in rows if ordered(entry_id) > standing.position]
+        taken, begun = _by_standing(rows, standing)
         if begun:  # a mark is settled before its call: the entry may still be pending, its position not moved
             marks = await reads.one("HMGET", keys.outbox_attempts, *begun)
             counts[keys.outbox_attempts] += sum(mark is not None for mark in marks)
-        identities = list(dict.fromkeys(_identity(fields) for _, fields in taken))
+        identities = list(dict.fromkeys(taken))
         if not identities:
             continue
         records = await reads.many([("HMGET", key, *identities) for key in counts])
@@ -77,8 +77,17 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
     found.same(keys.outbox_retries, counts[keys.outbox_waiting], await reads.one("ZCARD", keys.outbox_retries))
 
 
+def _by_standing(rows: Sequence[RawEntry], standing: Standing) -> tuple[list[bytes], list[bytes]]:
+    """The identities of the intents that the group has come past, parked ones left out, and of those further on."""
+    here = len(rows)
+    if not standing.behind(rows[-1][0]):
+        here = sum(standing.behind(entry_id) for entry_id, _ in rows)
+    taken = [_identity(fields) for entry_id, fields in rows[:here] if entry_id.decode() not in standing.parked]
+    return taken, [_identity(fields) for _, fields in rows[here:]]
+
+
 def _identity(fields: Sequence[bytes]) -> bytes:
-    return dict(zip(fields[::2], fields[1::2], strict=True)).get(b"eventId", b"")
+    return event_id_of(fields)
 
 
 def _problem(kept: Sequence[bytes | None], due: object) -> str:

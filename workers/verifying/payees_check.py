@@ -31,9 +31,10 @@ class PayeesCheck:
 
     async def page(self, page: Page) -> None:
         """Note claims of which the processor has not settled every fact: they may stand there or not."""
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is not None and not self._place.applied(ClaimsProcessor.group, entry):
-                self._unsettled.add(fact.claim_id)
+        if self._place.settled(ClaimsProcessor.group, page) is not page.stated:
+            for entry, fact in page.stated:
+                if not self._place.applied(ClaimsProcessor.group, entry):
+                    self._unsettled.add(fact.claim_id)
 
     async def finish(self) -> None:
         """Compare."""

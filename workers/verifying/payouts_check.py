@@ -52,8 +52,8 @@ class PayoutsCheck:
         self._note_findings(page)
         orders = [
             (order.key, self._place.applied(Payments.group, entry))
-            for entry, fact in zip(page.entries, page.facts, strict=True)
-            if fact is not None and (order := order_of(fact)) is not None
+            for entry, fact in page.stated
+            if (order := order_of(fact)) is not None
         ]
         if not orders:
             return
@@ -99,9 +99,7 @@ class PayoutsCheck:
 
     def _note_findings(self, page: Page) -> None:
         """What people found out about items, as far as the payments actor has acted on it."""
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is None or not self._place.applied(Payments.group, entry):
-                continue
+        for _, fact in self._place.settled(Payments.group, page):
             found, body = found_in(fact), fact.body
             if found is not None and isinstance(body, OverrideRecorded) and body.subject.startswith(SUBJECT):
                 self._found_out.setdefault(body.subject.removeprefix(SUBJECT), found)

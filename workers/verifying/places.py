@@ -4,8 +4,11 @@ page.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.bodies.intake import ClaimSubmitted
+from domain.claim import ImpossibleFact, evolve
 from runtime.errors import Unreadable
 from runtime.store.position import look
 from workers.claim_log import fact_of
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from domain.claim_record import Claim
     from domain.events import Fact
     from runtime.answers import Look
     from runtime.entry import Entry, EntryReader, RawEntry
@@ -45,6 +49,10 @@ class Standing(NamedTuple):
         """Are the effects of this entry in the store?"""
         return ordered(entry.id) <= self.position and entry.id not in self.parked
 
+    def behind(self, last: str | bytes) -> bool:
+        """Has the group come past this entry, so that of what is before it only parked entries have no effect?"""
+        return ordered(last) <= self.position
+
 
 class Place(NamedTuple):
     """One partition of a log."""
@@ -67,6 +75,19 @@ class Place(NamedTuple):
         """Are the effects of this entry by that group in the store? Not when there is no such group."""
         standing = self.groups.get(group)
         return standing is not None and standing.applied(entry)
+
+    def settled(self, group: str, page: Page) -> list[Stated]:
+        """The facts of a page whose effects by that group are in the store; mostly the page's own list: leave it
+        as it is.
+        """
+        standing = self.groups.get(group)
+        if standing is None:
+            return []
+        if not standing.behind(page.entries[-1].id):
+            return [one for one in page.stated if standing.applied(one[0])]
+        if standing.parked:
+            return [one for one in page.stated if one[0].id not in standing.parked]
+        return page.stated
 
     def mark(self) -> tuple[object, ...]:
         """Something that changes when the cluster works on this place."""
@@ -109,11 +130,37 @@ def _flat(fields: Any) -> list[bytes]:
     return fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair]
 
 
-class Page(NamedTuple):
-    """Consecutive entries of the claim log with the facts that they state; None: a request, or unreadable."""
+Stated = tuple["Entry", "Fact"]
+"""An entry with the fact that it states."""
 
-    entries: list[Entry]
-    facts: list[Fact | None]
+
+class Page:
+    """Consecutive entries of the claim log with the facts that they state; None: a request, or unreadable.
+
+    Decoded once, for everybody who checks something on it.
+    """
+
+    def __init__(self, entries: list[Entry], facts: list[Fact | None]) -> None:
+        """`entries` are one or more."""
+        self.entries = entries
+        self.facts = facts
+
+    @cached_property
+    def stated(self) -> list[Stated]:
+        """The facts with their entries."""
+        return [(entry, fact) for entry, fact in zip(self.entries, self.facts, strict=True) if fact is not None]
+
+    @cached_property
+    def begun(self) -> dict[str, Claim]:
+        """Entry id -> the claim as this first notice makes it. A notice that makes none is left out."""
+        found: dict[str, Claim] = {}
+        for entry, fact in self.stated:
+            if isinstance(fact.body, ClaimSubmitted):
+                try:
+                    found[entry.id] = evolve(None, fact)
+                except (ImpossibleFact, ValueError):
+                    continue  # a finding of the claims already
+        return found
 
 
 def read_page(reader: EntryReader, rows: Sequence[RawEntry]) -> tuple[Page, list[str]]:

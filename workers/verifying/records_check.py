@@ -11,6 +11,7 @@ from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
 from workers.record_log import SNAPSHOT_PAYEE
+from workers.verifying.links import Links
 from workers.verifying.report import shown
 
 if TYPE_CHECKING:
@@ -58,15 +59,16 @@ async def check_records(
     """Fold one partition of a record log and compare. Returns the number of entries."""
     kind = KINDS[place.keyspace.spec.name]
     records: dict[str, _Record] = {}
+    links = Links()
     count = 0
     async for rows in log.pages():
-        archive.rows(rows)
+        if archive.waits:
+            archive.page(links.after(rows))
         for row in rows:
             count += 1
             entry = reader.read(row)
-            where = f"{entry.id} on {place.name}"
             if problem := _no_event(entry, kind):
-                findings["entries"].wrong(f"{where}: {problem}")
+                findings["entries"].wrong(f"{entry.id} on {place.name}: {problem}")
                 continue
             record = records.setdefault(entry.entity, _Record())
             record.ids.append(entry.id.encode())
@@ -75,7 +77,8 @@ async def check_records(
                 record.value = kind.evolve(record.value, event)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem_:
                 record.broken = True
-                findings["entries"].wrong(f"{where}: {entry.type} of {shown(entry.entity)}: {problem_}")
+                where = f"{entry.id} on {place.name}: {entry.type} of {shown(entry.entity)}"
+                findings["entries"].wrong(f"{where}: {problem_}")
                 continue
             findings["entries"].right()
             findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
@@ -91,12 +94,13 @@ async def check_records(
 async def _find_orphans(reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings) -> None:
     """Snapshots, versions and histories of records that the log knows nothing of."""
     keys = place.keyspace
-    prefix = f"{keys.spec.entity}:"
+    prefix, own = f"{keys.spec.entity}:", keys.name("", place.partition)
     async for raw in reads.keys(f"{prefix}*"):
         name = raw.decode(errors="replace")
-        entity = name.removeprefix(prefix).removesuffix(keys.name("", place.partition))
-        about = {entity, entity.rpartition(":")[0]}
-        if keys.partition_of(entity) == place.partition and not about & records.keys():
+        entity = name.removeprefix(prefix).removesuffix(own)
+        if entity in records or entity.rpartition(":")[0] in records:
+            continue
+        if keys.partition_of(entity) == place.partition:
             findings["snapshot"].wrong(f"{name}: the log holds no event of this record")
 
 
@@ -115,12 +119,12 @@ async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], f
     keys = place.keyspace
     questions: list[tuple[str | int | bytes, ...]] = []
     for name in records:
-        questions.append(("GET", keys.head(name)))
         questions.append(("LRANGE", keys.history(name), 0, -1))
         questions.append(("HMGET", keys.snapshot(name), SNAPSHOT_BODY, SNAPSHOT_PAYEE))
+    heads = await reads.one("MGET", *(keys.head(name) for name in records))
     answers = iter(await reads.many(questions))
-    for name, record in records.items():
-        head, history, (body, payee) = next(answers), next(answers), next(answers)
+    for (name, record), head in zip(records.items(), heads, strict=True):
+        history, (body, payee) = next(answers), next(answers)
         findings["head"].same(name, str(len(record.ids)).encode(), head)
         findings["history"].same(name, record.ids, history)
         if not record.broken:

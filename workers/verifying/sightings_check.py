@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.bodies.intake import ClaimSubmitted
-from domain.claim import ImpossibleFact, evolve
 from workers.claims_processor import ClaimsProcessor
 from workers.sightings import sightings_of
 from workers.verifying.report import shown
 
 if TYPE_CHECKING:
-    from domain.claim_record import Claim
-    from domain.events import Fact
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.sightings import Sighting
@@ -34,9 +30,8 @@ class SightingsCheck:
     async def page(self, page: Page) -> None:
         """What the facts of one page show has to be noted."""
         shown_here: list[Sighting] = []
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is not None and self._place.applied(ClaimsProcessor.group, entry):
-                shown_here += sightings_of(fact, _first(fact))
+        for entry, fact in self._place.settled(ClaimsProcessor.group, page):
+            shown_here += sightings_of(fact, page.begun.get(entry.id))
         questions = [("HGET", self._keys.seen(one.thing), one.claim_id) for one in shown_here]
         for one, stored in zip(shown_here, await self._reads.many(questions), strict=True):
             key = self._keys.seen(one.thing)
@@ -53,13 +48,3 @@ class SightingsCheck:
             for claim_id in (raw.decode(errors="replace") for raw in row):
                 if (name, claim_id) not in self._expected:
                     self._found.wrong(f"{name}: {shown(claim_id)} is there, and no fact puts it there")
-
-
-def _first(fact: Fact) -> Claim | None:
-    """The claim as its first notice makes it; None for other facts, and for a notice that makes none."""
-    if not isinstance(fact.body, ClaimSubmitted):
-        return None
-    try:
-        return evolve(None, fact)
-    except (ImpossibleFact, ValueError):
-        return None
