@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from domain.events import EVENTS, decode_body
-from runtime.effects import Effect, Expire, StreamAdd
-from runtime.entry import Batch, EntryReader, in_order
+from runtime.entry import EntryReader, in_order
 from runtime.errors import RuntimeFault
 from runtime.store.rebuilding import Rebuild
 from workers.analytics import Analytics
 from workers.claim_log import EventCodec
 from workers.keys import CLAIM_LOG, ClaimKeys
 from workers.replay_compare import compare
+from workers.replay_staging import Staging
 from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
@@ -113,13 +113,14 @@ class Replay:
         self._projection = PROJECTIONS[group]
         self._rebuild = Rebuild(store.commands, store.reads, self._log, group, partition)
         self._keys = StagedKeys(self._log, partition, self._rebuild)
-        self._whole = WholeLog(store.reads, self._log.keys, partition, archives)
-        self._entries = EntryReader(self._log.keys.spec.entity_field, EventCodec(tuple(EVENTS), decode_body))
-        self._progress = progress
-        self._actor = self._projection.build(self._keys, self._reads)
-        self._parked: frozenset[str] = frozenset()
-        self._stays: set[str] = set()
-        """Staged keys that are compared and not swapped: streams, and what ends by itself and is written anew."""
+        self._staging = Staging(
+            self._rebuild,
+            WholeLog(store.reads, self._log.keys, partition, archives),
+            EntryReader(self._log.keys.spec.entity_field, EventCodec(tuple(EVENTS), decode_body)),
+            partition,
+            lambda: self._projection.build(self._keys, self._reads),
+            progress,
+        )
 
     async def run(self, *, dry_run: bool, who: str = "", why: str = "") -> Replayed:
         """Build, compare and (unless `dry_run`) swap. Raises `Unsettled` when the live group never stands still."""
@@ -137,7 +138,7 @@ class Replay:
                 break
             live = await self._caught_up()
             every = self._pairs()
-            pairs = [(pair.staged, pair.live) for pair in every if pair.staged not in self._stays]
+            pairs = [(pair.staged, pair.live) for pair in every if pair.staged not in self._staging.stays]
             known = {pair.live for pair in every}
             gone = [name for name in strangers if name not in known]
             swapped = await self._rebuild.swap(live, pairs, gone, who=who, why=why)
@@ -171,36 +172,13 @@ class Replay:
         """Stage what the live group has settled, and find it where the rebuild stands."""
         while True:
             live, parked = await self._rebuild.look()
-            if parked != self._parked:  # what was parked has been taken, or the other way round: from the start
-                self._parked = parked
-                await self._rebuild.begin()
-                self._stays.clear()
-                self._actor = self._projection.build(self._keys, self._reads)
+            await self._staging.without(parked)
             upto = live.position if live.there else await self._end()
             if upto in ("0-0", self._rebuild.position) or not upto:
                 if not self._rebuild.position:
                     await self._rebuild.apply([], upto or "0-0", 0)
                 return live
-            await self._stage(upto)
-
-    async def _stage(self, upto: str) -> None:
-        end = in_order(upto)
-        after = self._rebuild.position if self._rebuild.position != "0-0" else ""
-        async for rows in self._whole.pages(after):
-            part = [row for row in rows if in_order(row[0].decode()) <= end]
-            if part:
-                entries = [self._entries.read(row) for row in part]
-                batch = Batch(CLAIM_LOG, self._partition, [one for one in entries if self._applies(one)])
-                effects = [one for one in await self._actor.handle(batch) if isinstance(one, Effect)]
-                self._stays |= {one.key for one in effects if isinstance(one, StreamAdd | Expire)}
-                await self._rebuild.apply(effects, entries[-1].id, self._rebuild.count + len(part))
-                self._progress(self._rebuild.count)
-            if len(part) < len(rows) or self._rebuild.position == upto:
-                return
-
-    def _applies(self, entry: Entry) -> bool:
-        """Did the live group handle this entry? Requests are skipped, parked ones wait."""
-        return entry.sequence > 0 and not entry.fault and entry.id not in self._parked
+            await self._staging.up_to(upto)
 
     async def _end(self) -> str:
         rows = await self._reads.one("XREVRANGE", self._log.keys.log(self._partition), "+", "-", "COUNT", 1)

@@ -15,7 +15,7 @@ from runtime.errors import RuntimeFault
 from workers.archivists import NO_ARCHIVES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from runtime.archive import Archived, ArchiveReader
     from runtime.entry import RawEntry
@@ -39,7 +39,7 @@ class WholeLog:
         self._log = keys.log(partition)
         self._archive = archives.of(keys.spec.name, partition)
 
-    async def pages(self, after: str = "", *, size: int = PAGE) -> AsyncIterator[list[RawEntry]]:
+    async def pages(self, after: str = "", *, size: int = PAGE) -> AsyncGenerator[list[RawEntry], None]:
         """Every entry behind the id `after`, in order. Raises `Trimmed`, `ArchiveDamaged`, store faults."""
         last = after
         while True:
