@@ -29,7 +29,7 @@ from tests.support.waiting import until
 from workers.adapters.auto_portfolio import portfolio
 from workers.bootstrap import cluster_plan, open_application
 from workers.claim_log import Cause
-from workers.demo.passing_time import pass_on
+from workers.demo.passing_time import over
 from workers.demo.stillness import Stillness
 from workers.importing import Importer, batches
 from workers.timing import SimulatedTiming
@@ -133,9 +133,13 @@ class SmallCluster:
         """Let time pass until no clock of any claim is left to ring."""
         timing = self.app.timing
         assert isinstance(timing, SimulatedTiming)
-        await self.at_rest()
-        while await pass_on(self.app, timing):
-            await self.at_rest()
+
+        async def ended() -> bool:
+            if self._task.done():
+                self._task.result()
+            return await over(self._stillness, self.app, timing)
+
+        await until(ended, within=90.0, what="every clock has rung")
 
 
 @asynccontextmanager

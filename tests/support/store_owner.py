@@ -41,4 +41,5 @@ async def own(data_dir: str, socket_dir: str, end: str) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored when the tests run under nohup
     asyncio.run(own(*sys.argv[1:]))

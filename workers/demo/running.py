@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.errors import StoreUnavailable
 from runtime.store.parking import DeadLetters
 from workers.adapters.auto_portfolio import portfolio
-from workers.demo.passing_time import pass_on
+from workers.demo.passing_time import over
 from workers.demo.report import DemoReport, event_counts, tally_of
 from workers.demo.stillness import Stillness
-from workers.importing import Imported, Importer, batches
+from workers.import_ahead import import_portfolio
+from workers.importing import Importer
 
 if TYPE_CHECKING:
     from runtime.plan import ClusterPlan
     from workers.application import Application
+    from workers.importing import Imported
     from workers.timing import SimulatedTiming
 
 LOOK_SECONDS = 0.05
@@ -75,12 +77,8 @@ class Demonstration:
         return report
 
     async def _import(self, claims: int, seed: int) -> Imported:
-        importer = Importer(self._app)
-        imported = Imported()
-        for rows in batches(portfolio(claims, seed=seed)):
-            imported += await importer.portfolio(rows)
-            self._watcher.submitted(len(imported.claim_ids), claims)
-        return imported
+        rows = portfolio(claims, seed=seed)
+        return await import_portfolio(Importer(self._app), rows, lambda done: self._watcher.submitted(done, claims))
 
     async def _until_all_rest(self, total: int) -> None:
         """Wait for stillness, let time pass, and so on until no clock is left to ring.
@@ -92,7 +90,7 @@ class Demonstration:
         answered = time.monotonic()
         while True:
             try:
-                if await stillness.reached() and not await pass_on(self._app, self._timing):
+                if await over(stillness, self._app, self._timing):
                     return
                 self._watcher.closed(await self._closed(), total)
                 answered = time.monotonic()
