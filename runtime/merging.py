@@ -28,14 +28,16 @@ def _add(into: dict[str, int], more: Any) -> None:
 
 
 class _Open:
-    """An effect that is still growing."""
+    """Effects of one kind on one key that have become one and may still grow."""
 
-    __slots__ = ("items", "kind", "mapping")
+    __slots__ = ("items", "key", "kind", "mapping")
 
-    def __init__(self, kind: type[Effect]) -> None:
-        self.kind = kind
+    def __init__(self, first: Effect) -> None:
+        self.kind = type(first)
+        self.key = first.key
         self.mapping: dict[str, Any] = {}
         self.items: list[Any] = []
+        self.take(first)
 
     def take(self, effect: Any) -> None:
         if isinstance(effect, (HashIncrement, SortedSetIncrement)):
@@ -49,12 +51,12 @@ class _Open:
         elif isinstance(effect, ListPush):
             self.items.extend(effect.values)
 
-    def close(self, key: str) -> Effect:
+    def close(self) -> Effect:
         if self.kind is SetAdd:
-            return SetAdd(key, tuple(dict.fromkeys(self.items)))
+            return SetAdd(self.key, tuple(dict.fromkeys(self.items)))
         if self.kind is ListPush:
-            return ListPush(key, tuple(self.items))
-        return self.kind(key, self.mapping)  # type: ignore[call-arg]  # all others take one mapping
+            return ListPush(self.key, tuple(self.items))
+        return self.kind(self.key, self.mapping)  # type: ignore[call-arg]  # all others take one mapping
 
 
 _MERGEABLE = frozenset({HashIncrement, HashSet, SortedSetAdd, SortedSetIncrement, SetAdd, ListPush})
@@ -62,18 +64,24 @@ _MERGEABLE = frozenset({HashIncrement, HashSet, SortedSetAdd, SortedSetIncrement
 
 def merge(effects: Iterable[Effect]) -> list[Effect]:
     """Join effects of one kind on one key; keep everything else, and the order between kinds on one key."""
-    slots: list[Effect | tuple[str, _Open]] = []
-    growing: dict[str, _Open] = {}
+    slots: list[Effect | _Open] = []
+    growing: dict[str, tuple[type[Effect], int]] = {}
+    """Key -> kind and place of the effect that another one of its kind may join. One that stays alone is not copied."""
     for effect in effects:
-        kind = type(effect)
-        open_one = growing.get(effect.key)
+        kind, key = type(effect), effect.key
         if kind not in _MERGEABLE:
-            growing.pop(effect.key, None)
+            growing.pop(key, None)
             slots.append(effect)
             continue
-        if open_one is None or open_one.kind is not kind:
-            open_one = _Open(kind)
-            growing[effect.key] = open_one
-            slots.append((effect.key, open_one))
-        open_one.take(effect)
-    return [slot[1].close(slot[0]) if isinstance(slot, tuple) else slot for slot in slots]
+        known = growing.get(key)
+        if known is None or known[0] is not kind:
+            growing[key] = (kind, len(slots))
+            slots.append(effect)
+            continue
+        slot = slots[known[1]]
+        if isinstance(slot, _Open):
+            slot.take(effect)
+        else:
+            slots[known[1]] = grown = _Open(slot)
+            grown.take(effect)
+    return [slot.close() if isinstance(slot, _Open) else slot for slot in slots]
