@@ -13,17 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from domain.events import Fact
 
-
-class StaleView(NamedTuple):
-    """One view that no longer shows the truth. `key` is exact; `subject` is whom it shows; `version` is the
-    sequence of the fact that made it stale, None for a view that other claims share.
-    """
-
-    key: str
-    subject: str
-    version: int | None
-
-
 TOTALS = "totals"
 """The subject of views over all claims."""
 
@@ -43,28 +32,45 @@ QUIET: frozenset[str] = frozenset(
 """Facts that no read view shows."""
 
 
-def stale_views(fact: Fact) -> tuple[StaleView, ...]:
-    """The views of the claim, of its claimant, of its policy, and the totals."""
+class Scope(NamedTuple):
+    """What the stale views follow from: all facts of one scope make the same views stale.
+
+    `policy` and `customer` are empty where the fact names none. `new`: the claim has just come into being, and nobody
+    can have filled a view of it.
+    """
+
+    claim_id: str
+    policy: str
+    customer: str
+    new: bool
+
+    @property
+    def claim(self) -> str:
+        """The subject whose views are versioned by the sequence of the fact; all others are shared."""
+        return f"claim:{self.claim_id}"
+
+    def views(self) -> dict[str, tuple[str, ...]]:
+        """The exact keys by subject: of the claim, of its policy, of its claimant, and the totals."""
+        found: dict[str, tuple[str, ...]] = {}
+        if not self.new:
+            found[self.claim] = self._own()
+        if self.policy:
+            subject = f"policy:{self.policy}"
+            found[subject] = (f"claims:{subject}:all_claims", subject)
+        if self.customer:
+            subject = f"customer:{self.customer}"
+            found[subject] = (subject, f"{subject}_complete", f"gateway:customer_profile:{self.customer}")
+        found[TOTALS] = LISTS
+        return found
+
+    def _own(self) -> tuple[str, ...]:
+        view = f"claims:claim:{self.claim_id}"
+        return (view, f"claims:policy:{self.policy}:claims:{self.claim_id}") if self.policy else (view,)
+
+
+def scope_of(fact: Fact) -> Scope | None:
+    """What a fact makes views of stale; None when no view shows it."""
     if fact.type in QUIET:
-        return ()
-    body, claim_id, version = fact.body, fact.claim_id, fact.sequence
-    number, customer = body.policy_number, body.claimant_id
-    claim = f"claim:{claim_id}"
-    views = [StaleView(f"claims:claim:{claim_id}", claim, version)]
-    if number:
-        policy = f"policy:{number}"
-        views += [
-            StaleView(f"claims:policy:{number}:claims:{claim_id}", claim, version),
-            StaleView(f"claims:policy:{number}:all_claims", policy, None),
-            StaleView(policy, policy, None),
-        ]
-    if customer:
-        views += [
-            StaleView(key, f"customer:{customer}", None)
-            for key in (
-                f"customer:{customer}",
-                f"customer:{customer}_complete",
-                f"gateway:customer_profile:{customer}",
-            )
-        ]
-    return (*views, *(StaleView(key, TOTALS, None) for key in LISTS))
+        return None
+    body = fact.body
+    return Scope(fact.claim_id, body.policy_number, body.claimant_id, fact.sequence == 1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from domain.stale_views import stale_views
+from domain.stale_views import scope_of
 from runtime.actor import Actor
 from runtime.effects import Delete, Publish, Raise
 from workers.claim_log import fact_of
@@ -25,8 +25,9 @@ from workers.keys import CLAIM_LOG, INVALIDATION_CHANNEL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.stale_views import Scope
     from runtime.effects import Effects
-    from runtime.entry import Batch
+    from runtime.entry import Batch, Entry
     from workers.keys import ClaimKeys
 
 FLOOR_TTL_MS = 600_000
@@ -56,20 +57,34 @@ class CacheInvalidator(Actor):
         floors: dict[str, int] = {}
         stale: dict[str, None] = {}
         newest = 0
-        for entry in batch.entries:
-            taken = entry.added_ms + 1
-            for view in stale_views(fact_of(entry)):
-                if view.version == 1:
-                    continue  # the claim has just come into being: nobody can have filled a view of it
-                version = taken if view.version is None else view.version
-                floors[view.subject] = max(version, floors.get(view.subject, 0))
-                stale[view.key] = None
-                newest = max(newest, taken)
+        for scope, (sequence, last) in _changed(batch).items():
+            taken = last.added_ms + 1
+            newest = max(newest, taken)
+            for subject, views in scope.views().items():
+                version = sequence if subject == scope.claim else taken
+                floors[subject] = max(version, floors.get(subject, 0))
+                stale.update(dict.fromkeys(views))
         return [
             *(Raise(self._keys.floor(subject), floor, FLOOR_TTL_MS) for subject, floor in floors.items()),
             *(Delete(self._keys.name(key)) for key in stale),
             *_hints(list(stale), newest),
         ]
+
+
+def _changed(batch: Batch) -> dict[Scope, tuple[int, Entry]]:
+    """What the facts of a batch change, with the highest sequence and the last entry of each.
+
+    The facts of one claim mostly come together, and naming their views costs more than reading them: so each scope
+    names its views once.
+    """
+    changed: dict[Scope, tuple[int, Entry]] = {}
+    for entry in batch.entries:
+        fact = fact_of(entry)
+        scope = scope_of(fact)
+        if scope is not None:
+            before = changed.get(scope)
+            changed[scope] = (fact.sequence if before is None else max(fact.sequence, before[0]), entry)
+    return changed
 
 
 def _hints(stale: Sequence[str], version: int) -> list[Publish]:

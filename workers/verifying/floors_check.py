@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.stale_views import stale_views
+from domain.stale_views import scope_of
 from workers.cache_invalidator import CacheInvalidator
 
 if TYPE_CHECKING:
+    from domain.stale_views import Scope
+    from runtime.entry import Entry
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.verifying.places import Page, Place
@@ -35,13 +37,19 @@ class FloorsCheck:
 
     async def page(self, page: Page) -> None:
         """Raise them."""
-        for entry, fact in zip(page.entries, page.facts, strict=True):
-            if fact is None or not self._floors or not self._place.applied(CacheInvalidator.group, entry):
-                continue
-            for view in stale_views(fact):
-                name = self._keys.floor(view.subject)
-                if name in self._floors and view.version != 1:
-                    version = entry.added_ms + 1 if view.version is None else view.version
+        if not self._floors:
+            return
+        newest: dict[Scope, tuple[int, Entry]] = {}
+        for entry, fact in self._place.settled(CacheInvalidator.group, page):
+            scope = scope_of(fact)
+            if scope is not None:
+                sequence = newest[scope][0] if scope in newest else 0
+                newest[scope] = (max(sequence, fact.sequence), entry)
+        for scope, (sequence, last) in newest.items():
+            for subject in scope.views():
+                name = self._keys.floor(subject)
+                if name in self._floors:
+                    version = sequence if subject == scope.claim else last.added_ms + 1
                     self._floors[name] = max(self._floors[name], version)
 
     async def finish(self) -> None:
