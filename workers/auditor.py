@@ -105,15 +105,13 @@ class Auditor(Actor):
         """One link per entry, the checkpoints that fall into the batch, the new head, and what was forged."""
         chain = self._chain or stored_chain(await self._reads.one("HGETALL", self._keys.chain))
         effects: list[Effect] = [self._named(entry, batch) for entry in await self._histories.forged(batch.entries)]
-        for entry in batch.entries:
-            chain = self._linked(chain, entry)
-            if chain.count % self._options.checkpoint_every == 0:
-                effects.append(StreamAdd(self._keys.checkpoints, chain.checkpoint()))
-        self._chain = chain
-        return [*effects, HashSet(self._keys.chain, chain.stored())]
-
-    def _linked(self, chain: Chain, entry: Entry) -> Chain:
-        return chain.after(entry.id, list(entry.fields))
+        head = chain.head
+        for count, entry in enumerate(batch.entries, chain.count + 1):
+            head = link(head, entry.id.encode(), entry.fields)
+            if count % self._options.checkpoint_every == 0:
+                effects.append(StreamAdd(self._keys.checkpoints, Chain(head, count, entry.id).checkpoint()))
+        self._chain = Chain(head, chain.count + len(batch.entries), batch.entries[-1].id)
+        return [*effects, HashSet(self._keys.chain, self._chain.stored())]
 
     def _named(self, entry: Entry, batch: Batch) -> StreamAdd:
         """The line about a forged entry; whoever listens is told once, also when the batch is handled again."""

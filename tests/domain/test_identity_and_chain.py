@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from hypothesis import assume, given
@@ -41,6 +42,16 @@ def test_different_entries_never_have_the_same_link(
 ) -> None:
     assume((one, fields) != (other, others))
     assert link(GENESIS, one, fields) != link(GENESIS, other, others)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=30), st.sampled_from((0, 4095, 4096, 70_000)))
+def test_a_link_is_the_hash_of_every_part_behind_its_length(fields: list[bytes], long: int) -> None:
+    fields = [*fields, bytes(long)]
+    told = hashlib.sha256(GENESIS)
+    for part in (b"1700000000000-0", len(fields), *fields):
+        told.update(part.to_bytes(4, "big") if isinstance(part, int) else len(part).to_bytes(4, "big") + part)
+    assert link(GENESIS, b"1700000000000-0", fields) == told.digest()
+    assert link(GENESIS, b"1700000000000-0", tuple(fields)) == told.digest()
 
 
 def test_a_border_between_two_fields_cannot_be_moved() -> None:
