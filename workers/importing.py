@@ -20,6 +20,7 @@ from domain.events import SCHEMA_VERSION
 from domain.identity import command_id, event_id
 from domain.outcome import Accepted
 from domain.privacy import SealContext, claim_subject, person_subject
+from runtime.effects import Append
 from runtime.store.append import Appended
 from workers.claim_log import Cause
 from workers.keys import CUSTOMER_LOG
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
 
     from domain.customer import CustomerRegistered
     from domain.policy_events import PolicyIssued
-    from runtime.effects import Append
+    from runtime.store.append import AppendAnswer
     from workers.adapters.auto_row import AutoRow
     from workers.application import Application
     from workers.submissions import Submission
 
 BATCH = 200
 """Submissions of one round trip: 0.6 MB of entries at most, some 10 ms of the store's time."""
+
+BREATH = 20
+"""Rows between two turns of the loop, some 2 ms."""
 
 PATIENCE_SECONDS = 30.0
 """How long an import waits for a store that is away before it gives up."""
@@ -82,8 +86,16 @@ class Imported(msgspec.Struct):
         return self
 
 
+class Ready(msgspec.Struct):
+    """A batch that is sealed and decided, and only has to be appended. `result` holds what is known before that."""
+
+    records: list[Append]
+    notices: list[Append]
+    result: Imported
+
+
 class Importer:
-    """Imports into one application."""
+    """Imports into one application; `import_ahead` keeps it busy with a stream of batches."""
 
     def __init__(self, app: Application) -> None:
         """`app` is open."""
@@ -91,38 +103,49 @@ class Importer:
 
     async def portfolio(self, rows: Sequence[AutoRow]) -> Imported:
         """Policies, customers and first notices of loss of some rows of a portfolio."""
-        await self.records(rows)
-        return await self.submissions([row.submission for row in rows])
+        ready = await self.ready(rows, [row.submission for row in rows])
+        await self.send_records(ready)
+        return await self.send_notices(ready)
 
     async def records(self, records: Sequence[Record]) -> int:
         """Customers and their policies without any claim; how many of the two are new."""
-        people = [person_subject(record.registered.customer_id) for record in records]
-        await asyncio.to_thread(self._app.sealer.prepare, people)
-        answers = await self._app.store.appender.append_surely(
-            [unit for record in records for unit in self._record(record)], seconds=PATIENCE_SECONDS
-        )
-        return sum(isinstance(answer, Appended) and not answer.repeated for answer in answers)
+        return await self.send_records(await self.ready(records, ()))
 
     async def submissions(self, submissions: Sequence[Submission]) -> Imported:
         """First notices of loss; each is registered or met again, or refused with the reason."""
+        return await self.send_notices(await self.ready((), submissions))
+
+    async def ready(self, records: Sequence[Record], submissions: Sequence[Submission]) -> Ready:
+        """Seal and decide everything of a batch. Its keys are made in one transaction of the vault."""
         sealer = self._app.sealer
         ids = [sealer.claim_id(one.source, one.source_ref) for one in submissions]
-        await asyncio.to_thread(sealer.prepare, [claim_subject(claim_id) for claim_id in ids])
-        units: list[Append] = []
-        result = Imported(claim_ids=list(ids))
+        people = [person_subject(record.registered.customer_id) for record in records]
+        await asyncio.to_thread(sealer.prepare, [*people, *map(claim_subject, ids)])
+        ready = Ready([], [], Imported(claim_ids=ids))
+        for place, record in enumerate(records):
+            await _breathe(place)
+            ready.records += self._record(record)
         for place, (submission, claim_id) in enumerate(zip(submissions, ids, strict=True)):
+            await _breathe(place)
             unit = self._notice(submission, claim_id)
             if isinstance(unit, str):
-                result.refused_at.append(place)
-                result.refused.append(f"{submission.source_ref}: {unit}")
+                ready.result.refused_at.append(place)
+                ready.result.refused.append(f"{submission.source_ref}: {unit}")
             else:
-                units.append(unit)
-        for answer in await self._app.store.appender.append_surely(units, seconds=PATIENCE_SECONDS):
-            if isinstance(answer, Appended) and not answer.repeated:
-                result.added += 1
-            else:
-                result.known += 1
-        return result
+                ready.notices.append(unit)
+        return ready
+
+    async def send_records(self, ready: Ready) -> int:
+        """Append policies and customers; how many of them are new."""
+        answers = await self._app.store.appender.append_surely(ready.records, seconds=PATIENCE_SECONDS)
+        return sum(map(_is_new, answers))
+
+    async def send_notices(self, ready: Ready) -> Imported:
+        """Append the first notices of loss, once their policies are there."""
+        answers = await self._app.store.appender.append_surely(ready.notices, seconds=PATIENCE_SECONDS)
+        ready.result.added = sum(map(_is_new, answers))
+        ready.result.known = len(answers) - ready.result.added
+        return ready.result
 
     def _notice(self, submission: Submission, claim_id: str) -> Append | str:
         """The append of one first notice of loss, or why it cannot be."""
@@ -154,6 +177,17 @@ class Importer:
             policy_append(None, 0, record.issued, at, "system:import"),
             customer_append(None, 0, registered, at, "system:import"),
         ]
+
+
+def _is_new(answer: AppendAnswer) -> bool:
+    """Whether it was not there before."""
+    return isinstance(answer, Appended) and not answer.repeated
+
+
+async def _breathe(place: int) -> None:
+    """Let the loop turn now and then: what the socket did not take at once of the batch before goes out meanwhile."""
+    if place % BREATH == 0:
+        await asyncio.sleep(0)
 
 
 def batches(rows: Iterable[T], size: int = BATCH) -> Iterable[list[T]]:

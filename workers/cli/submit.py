@@ -18,10 +18,11 @@ from workers.cli.output import answer, console, table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from workers.adapters.auto_row import AutoRow
     from workers.adapters.submission_files import Filed, SubmissionFile
     from workers.cli.given import Given
-    from workers.importing import Importer
-    from workers.submissions import BadLine
+    from workers.importing import Imported, Importer
+    from workers.submissions import BadLine, Submission
 
 MOST_BAD_LINES = 1_000
 """Bad lines that are told one by one; of more only the number."""
@@ -43,6 +44,17 @@ class _Result:
         self.bad += 1
         if len(self.told) < MOST_BAD_LINES:
             self.told.append({"line": line, "reason": reason})
+
+    def note(self, batch: Sequence[Filed | BadLine], imported: Imported) -> None:
+        """What became of some lines: those that cannot be used, and those that went in or were refused."""
+        filed, bad = _sorted(batch)
+        for line in bad:
+            self.refuse(line.line, line.reason)
+        for place, reason in zip(imported.refused_at, imported.refused, strict=True):
+            self.refuse(filed[place].line, reason)
+        self.lines += len(batch)
+        self.added += imported.added
+        self.known += imported.known
 
     def data(self, path: str) -> dict[str, Any]:
         """The summary for programs."""
@@ -96,34 +108,37 @@ async def _submitted(given: Given, path: Path) -> _Result:
 
 
 async def _imported(importer: Importer, lines: SubmissionFile, shown: Callable[[_Result], None]) -> _Result:
+    from workers.import_ahead import import_ahead
     from workers.importing import batches
 
     result = _Result()
-    for batch in batches(lines):
-        result.lines += len(batch)
-        await _import(importer, batch, result)
+
+    def note(batch: Sequence[Filed | BadLine], imported: Imported) -> None:
+        result.note(batch, imported)
         shown(result)
+
+    await import_ahead(importer, batches(lines), _parts, note)
     return result
 
 
-async def _import(importer: Importer, batch: Sequence[Filed | BadLine], result: _Result) -> None:
-    """Put the usable lines of a batch in, and note the others."""
+def _parts(batch: Sequence[Filed | BadLine]) -> tuple[list[AutoRow], list[Submission]]:
+    """What is to be registered, and what is submitted, of the usable lines."""
+    filed, _ = _sorted(batch)
+    return [line.record for line in filed if line.record is not None], [line.submission for line in filed]
+
+
+def _sorted(batch: Sequence[Filed | BadLine]) -> tuple[list[Filed], list[BadLine]]:
+    """The usable lines, and the others."""
     from workers.adapters.submission_files import Filed
 
-    filed = [line for line in batch if isinstance(line, Filed)]
-    for bad in batch:
-        if not isinstance(bad, Filed):
-            result.refuse(bad.line, bad.reason)
-    if not filed:
-        return
-    records = [line.record for line in filed if line.record is not None]
-    if records:
-        await importer.records(records)
-    imported = await importer.submissions([line.submission for line in filed])
-    result.added += imported.added
-    result.known += imported.known
-    for place, reason in zip(imported.refused_at, imported.refused, strict=True):
-        result.refuse(filed[place].line, reason)
+    filed: list[Filed] = []
+    bad: list[BadLine] = []
+    for line in batch:
+        if isinstance(line, Filed):
+            filed.append(line)
+        else:
+            bad.append(line)
+    return filed, bad
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ from runtime.store.position import look
 from tests.benchmarks.peers.meter import Meter, Order, main
 from workers.adapters.auto_portfolio import portfolio
 from workers.bootstrap import cluster_plan, open_application, process_card
-from workers.importing import Importer, batches
+from workers.import_ahead import import_portfolio
+from workers.importing import Importer
 from workers.timing import SimulatedTiming
 
 if TYPE_CHECKING:
@@ -50,14 +51,11 @@ async def opened(order: Order, bus: Bus | None = None) -> Application:
 async def load(order: Order) -> None:
     """Import so many claims with their policies and customers; the rate is the answer (row B5)."""
     app = await opened(order)
-    importer = Importer(app)
-    added = 0
     began = time.perf_counter()
-    for rows in batches(portfolio(order["claims"])):
-        added += (await importer.portfolio(rows)).added
+    done = await import_portfolio(Importer(app), portfolio(order["claims"]), lambda _: None)
     seconds = time.perf_counter() - began
     await app.close()
-    order["answer"] = {"claims": added, "seconds": seconds}
+    order["answer"] = {"claims": done.added, "seconds": seconds}
 
 
 async def work(order: Order, meter: Meter) -> None:
