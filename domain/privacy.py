@@ -146,6 +146,8 @@ def change_sealed(event_type: str, claim_id: str, body: Body, change: Callable[[
     """
     changed: Any = body
     for field in sealed_fields(event_type):
+        if _is_empty(body, field.path):
+            continue
         bound = partial(_bound, change, _subject(field, claim_id, body))
         changed = _change(changed, field.path.split("."), "", bound)
     return cast("Body", changed)
@@ -155,7 +157,7 @@ def change_keyed(event_type: str, body: Body, change: Callable[[Index, str], str
     """Return the body with `change(index, value)` in place of every value of which only an index is kept."""
     changed: Any = body
     for field in _KEYED_FIELDS.get(event_type, ()):
-        if field.index is not None:
+        if field.index is not None and not _is_empty(body, field.path):
             bound = partial(_bound, lambda _path, index, value: change(Index(index), value), field.index)
             changed = _change(changed, field.path.split("."), "", bound)
     return cast("Body", changed)
@@ -193,6 +195,11 @@ _CHECKS: Mapping[Treatment, Callable[[object], bool]] = {
 
 def _bound(change: Callable[[str, str, str], str], subject: str, path: str, value: str) -> str:
     return change(path, subject, value)
+
+
+def _is_empty(body: object, path: str) -> bool:
+    """Whether a field of the body itself holds nothing: most of them do, and the walk is not needed to see it."""
+    return "." not in path and "[" not in path and _child(body, path) in (None, "")
 
 
 def _subject(field: Field, claim_id: str, body: object) -> str:

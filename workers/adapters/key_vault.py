@@ -217,14 +217,15 @@ class SqliteKeyVault:
         with self._lock, blamed(self._options.path):
             connection = self._open_connection()
             with self._writing(connection):
+                # Another process may have been first since we looked; now that we hold the file nobody can be.
+                keys = dict(self._read(connection, subjects))
+                made = {subject: secrets.token_bytes(32) for subject in subjects if subject not in keys}
                 version = self._masters.current_version(connection)
-                made = {subject: secrets.token_bytes(32) for subject in subjects}
                 connection.executemany(
-                    "INSERT INTO data_keys VALUES (?, ?, ?, NULL) ON CONFLICT (subject) DO NOTHING",
+                    "INSERT INTO data_keys VALUES (?, ?, ?, NULL)",
                     [(subject, self._masters.wrap(subject, raw, version), version) for subject, raw in made.items()],
                 )
-                # Another process may have been first: what is stored is the key, not what we made.
-                return dict(self._read(connection, subjects))
+            return keys | {subject: DataKey(subject, raw) for subject, raw in made.items()}
 
     def _rewrap(self, connection: sqlite3.Connection) -> int:
         with self._writing(connection):
