@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
 
@@ -81,14 +81,16 @@ class Dispatcher(Actor):
         self._options = options or DispatcherOptions()
         self._breaker = Breaker(self._options.breaker)
         self._begun: list[Begun] = []
+        self._reading: Reading | None = None
 
     async def handle(self, batch: Batch) -> Effects:
         """The mark: which intents are begun now. Settled before `perform` calls anybody."""
-        messages, _ = _read(batch)
+        messages = self._read(batch).messages
         await failpoints.reach("dispatch.before")
         ended, waiting, marks = await self._known(list(messages))
+        now = self._now()
         self._begun = [
-            Begun(message, self._next_mark(marks.get(identity)))
+            Begun(message, _next_mark(marks.get(identity), now))
             for identity, message in messages.items()
             if identity not in ended and identity not in waiting
         ]
@@ -97,7 +99,8 @@ class Dispatcher(Actor):
     async def perform(self, batch: Batch) -> Effects:
         """The calls, and how they ended."""
         begun, self._begun = self._begun, []
-        _, unreadable = _read(batch)
+        unreadable = self._read(batch).unreadable
+        self._reading = None
         return [*unreadable, *await self._sent(begun)]
 
     async def tick(self, partition: int) -> Effects:
@@ -127,6 +130,13 @@ class Dispatcher(Actor):
     def forget(self) -> None:
         """What was marked is read from the marks again."""
         self._begun = []
+        self._reading = None
+
+    def _read(self, batch: Batch) -> Reading:
+        """What a batch holds; read once for `handle` and `perform`."""
+        if self._reading is None or self._reading.batch is not batch:
+            self._reading = _read(batch)
+        return self._reading
 
     async def _known(self, identities: list[str]) -> tuple[set[str], dict[str, Waiting], dict[str, bytes]]:
         """Of these intents: which have ended, which wait for another try, and the open marks."""
@@ -139,13 +149,6 @@ class Dispatcher(Actor):
             for row in rows
         )
         return set(ended), {name: decode_waiting(value) for name, value in waiting.items()}, marks
-
-    def _next_mark(self, before: bytes | None) -> Mark:
-        """The mark of one more try; an open mark says that a try began and nobody knows how it ended."""
-        if before is None:
-            return Mark(1, self._now())
-        open_mark = decode_mark(before)
-        return Mark(open_mark.attempt + 1, open_mark.begun)
 
     def _marking(self, begun: Sequence[Begun]) -> list[Effect]:
         if not begun:
@@ -221,8 +224,15 @@ class Dispatcher(Actor):
         return self._clock.monotonic()
 
 
-def _read(batch: Batch) -> tuple[Mapping[str, Message], list[Park]]:
+class Reading(NamedTuple):
     """The intents of a batch by id, each once, and the entries that are none."""
+
+    batch: Batch
+    messages: Mapping[str, Message]
+    unreadable: Sequence[Park]
+
+
+def _read(batch: Batch) -> Reading:
     messages: dict[str, Message] = {}
     unreadable: list[Park] = []
     for entry in batch.entries:
@@ -232,4 +242,12 @@ def _read(batch: Batch) -> tuple[Mapping[str, Message], list[Park]]:
             unreadable.append(Park(entry.id, str(problem)))
         else:
             messages.setdefault(message.id, message)
-    return messages, unreadable
+    return Reading(batch, messages, unreadable)
+
+
+def _next_mark(before: bytes | None, now: int) -> Mark:
+    """The mark of one more try; an open mark says that a try began and nobody knows how it ended."""
+    if before is None:
+        return Mark(1, now)
+    open_mark = decode_mark(before)
+    return Mark(open_mark.attempt + 1, open_mark.begun)

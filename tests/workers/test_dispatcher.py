@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime.backoff import BackoffOptions
 from runtime.codec import OpenCodec
+from runtime.effects import Park
 from runtime.entry import Batch, EntryReader
 from runtime.store.parking import DeadLetters
 from tests.support.outbox import DecidedChannel, HandClock, Outbox, intent, outbox
@@ -242,6 +243,24 @@ async def test_what_is_no_intent_is_parked_with_a_reason_and_the_rest_goes_on(
         assert len(letters) == 2
         assert "does not fit" in letters[1].reason
         assert channel.keys == [good]
+
+
+async def test_what_is_no_intent_is_parked_also_when_the_reading_of_its_batch_was_forgotten(
+    store_address: StoreAddress,
+) -> None:
+    async with outbox(store_address, DecidedChannel()) as box:
+        await box.running.stop()
+        reader = EntryReader("claimId", OpenCodec(), sequenced=False)
+        rows = [intent("CUST-1"), ("eventType", "something.else", "claimId", "C", "data", "{}", "version", "1.0")]
+        good, bad = (reader.read((f"{n}-0".encode(), [part.encode() for part in row])) for n, row in enumerate(rows))
+        dispatcher = Dispatcher(box.keys, DecidedChannel(), box.reads, box.clock)
+        first, second = Batch(NOTIFICATION_LOG, 0, [bad, good]), Batch(NOTIFICATION_LOG, 0, [good])
+        await dispatcher.handle(first)
+        dispatcher.forget()
+        assert [one for one in await dispatcher.perform(first) if isinstance(one, Park)][0].entry_id == bad.id
+        await dispatcher.handle(first)
+        await dispatcher.handle(second)
+        assert not any(isinstance(one, Park) for one in await dispatcher.perform(second))
 
 
 async def test_sealed_values_never_reach_a_channel(store_address: StoreAddress) -> None:
