@@ -27,6 +27,7 @@ from runtime.store.cluster_client import ClusterClient, let_go
 from runtime.store.cluster_map import ClusterMap, slot_of
 from runtime.store.credentials import FreshCredentials
 from runtime.store.masters import MasterClient, ResolvedConnection, ResolvedTlsConnection, Sentinels
+from runtime.store.wire import Wire
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -216,7 +217,15 @@ def _untouched(response: Any, **_options: Any) -> Any:
     return response
 
 
-class _UnixConnection(UnixDomainSocketConnection):
+class _PlainConnection(Wire, Connection):
+    """TCP."""
+
+
+class _TlsConnection(Wire, SSLConnection):
+    """TCP with TLS."""
+
+
+class _UnixConnection(Wire, UnixDomainSocketConnection):
     """A unix socket that greets once.
 
     The library's own class greets inside connecting and again afterwards, and wraps what goes wrong the
@@ -267,8 +276,8 @@ def _connection(
     if address.service is not None:
         resolve = _master(address, connect_seconds)
     place: dict[str, Any] = {"host": address.host, "port": address.port} if resolve is None else {"resolve": resolve}
-    plain = Connection if resolve is None else ResolvedConnection
-    secure = SSLConnection if resolve is None else ResolvedTlsConnection
+    plain = _PlainConnection if resolve is None else ResolvedConnection
+    secure = _TlsConnection if resolve is None else ResolvedTlsConnection
     tls = _tls(address) if address.tls else {}
     return shared | place | {"connection_class": secure if tls else plain, "socket_keepalive": True} | tls
 

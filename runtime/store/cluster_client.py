@@ -28,6 +28,7 @@ from redis.exceptions import (
 
 from runtime.store.cluster_map import ClusterMap, slot_of
 from runtime.store.masters import drop_connections
+from runtime.store.wire import in_one_round_trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +86,7 @@ class ClusterClient(Redis):
                 if not pipelined:
                     send: Any = self.node(place).execute_command
                     return [await send(*commands[0], **options)]
-                replies = await _on_one_connection(self.node(place), commands)
+                replies = await in_one_round_trip(self.node(place), commands)
                 if isinstance(replies[0], AskError):
                     raise replies[0]
                 return replies
@@ -93,7 +94,7 @@ class ClusterClient(Redis):
                 self.map.moved(slot, (str(problem.host) or place[0], int(problem.port)))
             except AskError as problem:
                 target = self.node((str(problem.host) or place[0], int(problem.port)))
-                replies = (await _on_one_connection(target, [("ASKING",), *commands]))[1:]
+                replies = (await in_one_round_trip(target, [("ASKING",), *commands]))[1:]
                 if not pipelined and isinstance(replies[0], Exception):
                     raise replies[0] from None
                 return replies
@@ -175,7 +176,7 @@ class ClusterPipeline:
     async def _share(self, place: Place, commands: list[tuple[Any, ...]]) -> list[Any]:
         """One node's part. What has moved meanwhile is sent after it, one by one."""
         try:
-            replies = await _on_one_connection(self._client.node(place), commands)
+            replies = await in_one_round_trip(self._client.node(place), commands)
         except _DOUBT as problem:
             self._client.map.doubt()
             return [problem] * len(commands)
@@ -186,15 +187,6 @@ class ClusterPipeline:
                 except (RedisError, OSError) as problem:
                     replies[number] = problem
         return replies
-
-
-async def _on_one_connection(client: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Commands in order on one connection of a pool; each reply or error is an item."""
-    pipeline = client.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)
-    replies: list[Any] = await pipeline.execute(raise_on_error=False)
-    return replies
 
 
 async def let_go(client: Redis) -> None:

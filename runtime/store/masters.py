@@ -16,6 +16,7 @@ from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from runtime.store.asking import ask_once, most_of, named
+from runtime.store.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,7 +65,7 @@ class Sentinels:
         return named(reply)
 
 
-class ResolvedConnection(Connection):
+class ResolvedConnection(Wire, Connection):
     """A TCP connection that asks for its place whenever it connects."""
 
     def __init__(self, *, resolve: Resolve, **values: Any) -> None:
@@ -77,7 +78,7 @@ class ResolvedConnection(Connection):
         await super()._connect()  # type: ignore[no-untyped-call]
 
 
-class ResolvedTlsConnection(SSLConnection):
+class ResolvedTlsConnection(Wire, SSLConnection):
     """The same over TLS; the name of the certificate is checked against the place that was told."""
 
     def __init__(self, *, resolve: Resolve, **values: Any) -> None:

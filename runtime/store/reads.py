@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.store.clients import every_server
+from runtime.store.cluster_client import ClusterClient
 from runtime.store.trouble import STORE_ERRORS, translated
+from runtime.store.wire import in_one_round_trip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -49,14 +51,25 @@ class Reads:
         """The replies of many reads in one round trip, in order."""
         if not commands:
             return []
-        pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             _allowed(command)
-            pipeline.execute_command(*command)
         try:
-            replies: list[Any] = await pipeline.execute()
+            replies = await self._replies(commands)
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Exception):
+                fault = translated(reply)
+                raise type(fault)(f"{fault} (asked: {' '.join(map(str, command[:2]))})") from reply
+        return replies
+
+    async def _replies(self, commands: Sequence[Command]) -> list[Any]:
+        if not isinstance(self._client, ClusterClient):
+            return await in_one_round_trip(self._client, commands)
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 
     async def scored(self, *command: str | int | bytes) -> list[tuple[bytes, float]]:
