@@ -1,7 +1,7 @@
 """Sends a command in the caller's own step instead of in a task of its own.
 
 The library wraps each write in `asyncio.wait_for`, which in Python 3.11 makes a task of it and takes two more turns of
-the loop. What the kernel or the transport takes at once needs neither; the time limit is there for what it does not take.
+the loop: of one read, settle and their replies that was a tenth. What the transport takes at once needs neither.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PromptConnection(AbstractConnection):
         """Write one packed command. Raises what the library raises; after any fault the connection is dropped."""
         writer = self._writer
         if writer is None or isinstance(command, (str, bytes)) or self.health_check_interval:
-            await super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+            await super().send_packed_command(command, check_health)
             return
         try:
             writer.writelines(command)
