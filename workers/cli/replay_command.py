@@ -83,11 +83,13 @@ def _entry_id(text: str, option: str, *, end: bool) -> str:
 async def _replay(
     given: Given, group: str, span: tuple[str, str], shown: Bar, *, part: bool, dry_run: bool, who: str, why: str
 ) -> dict[str, Any]:
+    from runtime import collector
     from workers.cli.verify_command import opened_store
     from workers.keys import CLAIM_LOG
     from workers.replaying import PROJECTIONS, Replay
 
     async with opened_store(given) as opened:
+        collector.calm()
         store, archives = opened.store, opened.archives
         if CLAIM_LOG not in store.logs:
             raise Problem(f"there is no log {CLAIM_LOG} yet: `claimstream run` makes it")

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from config.loading import load as load_settings
+from runtime import collector
 from runtime.host import Host
 from runtime.host_options import HostOptions
 from runtime.signals import BatchSettled, Bus, EntryParked, HandlerFailed, Signal
@@ -75,6 +76,7 @@ async def work(order: Order, meter: Meter) -> None:
     plan = cluster_plan(app, _settings(order))
     serves = tuple(order.get("serves", ()))
     host = Host(app.store, plan, process_card(serves), options=HostOptions(), bus=bus, clock=app.clock)
+    collector.calm()  # as `claimstream run` does
     serving = asyncio.create_task(host.run())
     resting = asyncio.create_task(_until_all_rest(app, plan, serves, meter))
     await asyncio.wait({serving, resting}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from domain.events import EVENTS, decode_body
+from runtime import collector
 from runtime.actor import Actor
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
@@ -84,6 +85,7 @@ async def work(order: Order, meter: Meter) -> None:
     store = await open_store(_address(order), [one.spec for one in chosen.logs], chosen.groups(), bus=bus)
     card = ProcessCard(uuid4().hex[:16], "bench", 1, "0", "")
     host = Host(store, chosen, card, options=HostOptions(), bus=bus, clock=SystemClock())
+    collector.calm()  # as `claimstream run` does
     serving = asyncio.create_task(host.run())
     done = asyncio.create_task(meter.done.wait() if not order.get("until_told") else _told())
     await asyncio.wait({serving, done}, return_when=asyncio.FIRST_COMPLETED)
