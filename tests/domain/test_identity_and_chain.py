@@ -31,6 +31,12 @@ def test_two_contents_never_share_a_command_id(one: list[str], other: list[str])
     assert (command_id(*one) == command_id(*other)) is (one == other)
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0))
+def test_an_event_id_is_the_name_based_uuid_that_it_always_was(cause: str, place: int) -> None:
+    namespace = uuid.UUID("6f5d7f0e-6c0b-5d0e-9f5c-1d0c1a1f5a11")
+    assert event_id(cause, place) == str(uuid.uuid5(namespace, f"{cause}#{place}"))
+
+
 def test_a_timer_has_one_command_id_and_an_event_a_uuid() -> None:
     assert timer_command_id("CLM-1", "a:1") != timer_command_id("CLM-1", "a:2")
     assert uuid.UUID(event_id("cause", 0)) != uuid.UUID(event_id("cause", 1))
