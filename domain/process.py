@@ -251,3 +251,10 @@ ACTS_IN = frozenset(_RULES)
 
 NEEDS_POLICY = frozenset({State.SUBMITTED, State.VALIDATED, State.ASSIGNED})
 """Those of them in which what follows depends on the policy and the roster."""
+
+
+def in_hand(claim: Claim) -> bool:
+    """Somebody works on it: what follows by itself (a referral, a breach) looks at the claim, the rules and the clock,
+    never at policy, payee or roster. Half of the claims that events wake are like that.
+    """
+    return claim.state is State.ASSIGNED and claim.owner is not None

@@ -16,7 +16,8 @@ from domain.bodies.handling import AssignmentDeferred
 from domain.context import Context, History, Ties
 from domain.identity import event_id
 from domain.portrait import assignment
-from domain.process import ACTS_IN, NEEDS_POLICY, advance, pays_next
+from domain.process import ACTS_IN, NEEDS_POLICY, advance, in_hand, pays_next
+from domain.roster import Roster
 from runtime.actor import Actor
 from workers.claim_log import Cause, cause_of, fact_of
 from workers.keys import CLAIM_LOG
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from domain.context import Payee
     from domain.events import Fact, NewFact
     from domain.policy import Policy
-    from domain.roster import Roster
     from domain.rules import Rules
     from runtime.effects import Effects, Wanted
     from runtime.entry import Batch, Entry
@@ -52,7 +52,7 @@ OVERFLOW_LOOK = timedelta(seconds=60)
 MOST_WAITING = 50
 """Claims of the overflow queue that are looked at in one go: who waits longest comes first."""
 
-NO_HISTORY, NO_TIES = History(), Ties()
+NO_HISTORY, NO_TIES, NOBODY = History(), Ties(), Roster(0, ())
 
 
 class Desk:
@@ -193,8 +193,9 @@ class ClaimsProcessor(Actor):
         waiting = await self._waiting(claims) if freeing else {}
         if not awake and not waiting:
             return []
-        roster = self._lists.freed(facts, await self._roster.snapshot())
-        desk = await self._desk([*awake, *waiting.values()], roster, documents)
+        asking = [*(claim for claim in awake if not in_hand(claim)), *waiting.values()]
+        roster = self._lists.freed(facts, await self._roster.snapshot()) if asking else NOBODY
+        desk = await self._desk(asking, roster, documents)
         noticed = {entry.entity: entry.id for entry in entries if entry.type == "claim.submitted"}
         wanted: list[Wanted] = []
         for claim in claims.values():  # in the order of the log: a notice sees those before it, not those after it

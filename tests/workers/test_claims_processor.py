@@ -171,6 +171,27 @@ async def test_its_own_assignment_is_not_counted_again_when_the_fact_comes_back(
     ]
 
 
+async def test_for_a_claim_that_somebody_works_on_neither_policy_nor_payee_nor_roster_is_looked_up() -> None:
+    world = World(auto_row("POL-521585"))
+    first = await processor(world).handle(batch(notice(world, auto_row("POL-521585"))))
+    facts = [entry for one in first if isinstance(one, Append) for entry in world.take(one)]
+    asked: list[str] = []
+
+    async def find(numbers: Collection[str]) -> dict[str, Policy]:
+        asked.extend(numbers)
+        return {}
+
+    async def snapshot() -> Roster:
+        asked.append("roster")
+        return demo_roster()
+
+    actor = processor(world)
+    actor._payees.find = world.find = find  # type: ignore[assignment,method-assign]  # what is looked up is watched
+    world.snapshot = snapshot  # type: ignore[method-assign]  # as above
+    await actor.handle(batch(facts))
+    assert asked == []
+
+
 @window("W34")
 async def test_the_same_batch_again_appends_nothing_once_the_claim_has_moved_on() -> None:
     world = World(auto_row("POL-521585"))
