@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from domain.events import Fact
     from domain.transitions import Row
 
-__all__ = ["Claim", "ImpossibleFact", "decode_claim", "encode_claim", "evolve", "fitting_row", "fold"]
+__all__ = ["KEEPS_SEALED", "Claim", "ImpossibleFact", "decode_claim", "encode_claim", "evolve", "fitting_row", "fold"]
 
 _APPLIERS = applying.APPLIERS | payment.APPLIERS
 _TABLE_EVENTS = frozenset(EVENT_TYPES)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(Claim)
+
+
+KEEPS_SEALED = frozenset({"claim.submitted", "claim.document.waived"})
+"""Facts of which the claim keeps what is sealed. After every other fact it is the same, sealed or in clear."""
 
 
 class ImpossibleFact(ValueError):

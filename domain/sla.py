@@ -278,13 +278,19 @@ def next_warning(clock: Clock) -> int | None:
     return None
 
 
-def timers(claim: Claim) -> tuple[Timer, ...]:
+_NO_CLOCKS: Mapping[str, Clock] = {}
+
+
+def timers(claim: Claim, but: Mapping[str, Clock] = _NO_CLOCKS) -> tuple[Timer, ...]:
     """What must be scheduled now: one timer per running clock (its next warning, else its due time),
     reminders, a retry.
+
+    `but`: the clocks of the same claim at another version; what both hold as the very same object has the same timer
+    there and is left out, for whoever compares the two.
     """
     found = []
     for key, clock in claim.clocks.items():
-        if clock.status == "running":
+        if clock.status == "running" and but.get(key) is not clock:
             percent = next_warning(clock)
             if percent is None:
                 found.append(Timer(f"{key}:{clock.cycle}", clock.due))

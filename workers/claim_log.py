@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.bodies.base import Actor
-from domain.claim import decode_claim, encode_claim, fold
+from domain.claim import KEEPS_SEALED, decode_claim, encode_claim, fold
 from domain.events import SCHEMA_VERSION, Fact, encode_body
 from domain.identity import event_id
-from domain.privacy import sealed_paths
+from domain.privacy import sealed_fields
 from domain.sla import timers
 from domain.snapshot import snapshot_fields
 from runtime.effects import Append, Effect, SortedSetAdd, SortedSetRemove
@@ -62,9 +62,10 @@ def cause_of(entry: Entry, role: str = "") -> Cause:
     )
 
 
+@lru_cache(256)
 def wire_time(at: datetime) -> str:
-    """ISO 8601, UTC, milliseconds, `Z`: the form of the seeds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """ISO 8601, UTC, milliseconds, `Z`: the form of the seeds. The facts of an append share their moment."""
+    return at.astimezone(UTC).isoformat("T", "milliseconds")[:23] + "Z"
 
 
 def to_the_millisecond(at: datetime) -> datetime:
@@ -81,8 +82,11 @@ def fact_of(entry: Entry) -> Fact:
         raise Unreadable(f"its timestamp is no ISO 8601 time: {entry.timestamp[:40]!r}") from problem
     if at.tzinfo is None:
         raise Unreadable(f"its timestamp names no zone: {entry.timestamp[:40]!r}")
-    actor = Actor.from_wire(entry.actor)
-    return Fact(entry.type, entry.entity, at, entry.sequence, actor, entry.body)
+    return Fact(entry.type, entry.entity, at, entry.sequence, _actor_of(entry.actor), entry.body)
+
+
+_actor_of = lru_cache(4096)(Actor.from_wire)
+"""A log names the same few actors again and again, the rules' own in most of its entries."""
 
 
 def timer_member(claim_id: str, timer_id: str) -> str:
@@ -102,18 +106,19 @@ class ClaimLog:
         """The append of an accepted decision, and the claim as the store will hold it."""
         version = before.version if before is not None else 0
         claim_id = accepted.claim.claim_id
+        seed = f"{cause.seed or cause.id}|{claim_id}"
         events: list[tuple[str, ...]] = []
         facts: list[Fact] = []
         changed = False
         for place, new in enumerate(accepted.facts, 1):
-            identity = event_id(f"{cause.seed or cause.id}|{claim_id}", place)
+            identity = event_id(seed, place)
             body = self._sealed_body(claim_id, new, identity)
             at = to_the_millisecond(new.at)
-            changed = changed or body is not new.body or at is not new.at
+            changed = changed or at is not new.at or (body is not new.body and new.type in KEEPS_SEALED)
             fact = Fact(new.type, claim_id, at, version + place, new.actor, body)
             facts.append(fact)
             events.append(_fields(fact, identity, cause))
-        # Sealing, and the precision of the log, change what the claim keeps of its facts: so the snapshot is
+        # Sealing, and the precision of the log, can change what the claim keeps of its facts: then the snapshot is
         # folded from the facts as they will be read back.
         after = _known(fold(facts, before)) if changed else accepted.claim
         unit = Append(
@@ -152,7 +157,7 @@ class ClaimLog:
 
     def _sealed_body(self, claim_id: str, new: NewFact, identity: str) -> Body:
         """The body with its personal fields sealed under its own event id; the same object when it has none."""
-        if not sealed_paths(new.type):
+        if not sealed_fields(new.type):
             return new.body
         body = self._sealer.seal_body(identity, new.type, SCHEMA_VERSION, claim_id, new.body)
         return new.body if body == new.body else body
@@ -160,8 +165,8 @@ class ClaimLog:
     def _timer_changes(self, before: Claim | None, after: Claim) -> list[Effect]:
         """What has to be scheduled and what no longer; timers belong to their claim and change with it alone."""
         keys = ClaimKeys(self._keyspace, self._keyspace.partition_of(after.claim_id))
-        old = {timer.id: timer.due for timer in timers(before)} if before is not None else {}
-        new = {timer.id: timer.due for timer in timers(after)}
+        old = {timer.id: timer.due for timer in timers(before, but=after.clocks)} if before is not None else {}
+        new = {timer.id: timer.due for timer in timers(after, but=before.clocks if before is not None else {})}
         changes: list[Effect] = []
         gone = tuple(timer_member(after.claim_id, name) for name in old if name not in new)
         if gone:

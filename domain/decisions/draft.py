@@ -87,11 +87,15 @@ def _with_status(body: Body, before: Claim, after: Claim) -> Body:
     return replace(body, status=new, status_before=old) if new != old else body
 
 
+_GIVES = (ClaimAssigned, ClaimReassigned)
+"""Bodies that name the new owner; as a tuple made once, for each fact is asked."""
+
+
 def _stamped(
     body: Body, claim: Claim | None, notice: ClaimSubmitted, at: datetime, changes: tuple[ClockChange, ...]
 ) -> Body:
     """The body with the keys that projections need beside it."""
-    if isinstance(body, ClaimAssigned | ClaimReassigned):
+    if isinstance(body, _GIVES):
         owner = body.adjuster_id
     else:
         owner = claim.owner.adjuster_id if claim is not None and claim.owner is not None else ""
