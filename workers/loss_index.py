@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from domain.bodies.base import SYSTEM
-from domain.bodies.handling import ClaimAssigned, ClaimReassigned
 from domain.bodies.intake import ClaimSubmitted
 from domain.context import History, Ties
 from domain.duplicates import LossTrace
@@ -20,7 +19,7 @@ from domain.loss_history import history_of
 from domain.portrait import trace
 from runtime.effects import HashDelete, HashSet, SetAdd
 from workers.keys import ClaimKeys
-from workers.work_lists import ENDS
+from workers.work_lists import ENDS, GIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +41,8 @@ class Loss(msgspec.Struct, frozen=True, rename="camel"):
     entry: str
 
 
+NOTHING_EARLIER = History()
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Loss).decode
 
@@ -56,13 +57,15 @@ class Losses:
 
     def history(self, claim: Claim, entry_id: str = "") -> History:
         """What earlier losses of its policy say. `entry_id`: of its first notice, when it is not noted yet."""
-        known = self._losses.get(claim.notice.policy_number, {})
+        known = self._losses.get(claim.notice.policy_number)
+        if not known:
+            return NOTHING_EARLIER
         own = known.get(claim.claim_id)
         mine = _order(own.entry if own is not None else entry_id, claim.claim_id)
         earlier = [
             loss.trace for name, loss in known.items() if name != claim.claim_id and _order(loss.entry, name) < mine
         ]
-        return history_of(trace(claim), earlier) if earlier else History()
+        return history_of(trace(claim), earlier) if earlier else NOTHING_EARLIER
 
     def ties(self, claim: Claim) -> Ties:
         """Who handles another open claim of the same event or household; of several the smallest claim id decides."""
@@ -118,7 +121,7 @@ class LossIndex:
                 effects.append(HashSet(self._own.losses(claim.notice.policy_number), {claim.claim_id: _encode(loss)}))
                 customer = claim.notice.insured_id or claim.notice.claimant_id
                 effects.append(SetAdd(self._own.insured(customer), (claim.claim_id,)))
-            elif isinstance(fact.body, ClaimAssigned | ClaimReassigned):
+            elif isinstance(fact.body, GIVES):
                 if fact.actor != SYSTEM:  # what the processor decides was noted in the step that decided it
                     effects += self._handled(claim, fact.body.adjuster_id)
             elif fact.type in ENDS:
@@ -131,7 +134,7 @@ class LossIndex:
         """Note at once who was just given the claim, so that the next decision sees the tie."""
         effects: list[Effect] = []
         for fact in facts:
-            if isinstance(fact.body, ClaimAssigned | ClaimReassigned):
+            if isinstance(fact.body, GIVES):
                 losses.handled_by(claim, fact.body.adjuster_id)
                 effects += self._handled(claim, fact.body.adjuster_id)
         return effects

@@ -43,6 +43,8 @@ class Sighting(NamedTuple):
 def contacts_of(claim: Claim) -> tuple[Sighting, ...]:
     """The contacts of a notice; with each the household, whose claims are related."""
     notice = claim.notice
+    if not notice.phone_key and not notice.account_key:
+        return ()
     named = ((PHONE, notice.phone_key), (ACCOUNT, notice.account_key))
     return tuple(Sighting(kind, value, claim.claim_id, household_tie(claim)) for kind, value in named if value)
 

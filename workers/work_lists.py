@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from domain.bodies.base import SYSTEM
 from domain.bodies.handling import AssignmentDeferred, ClaimAssigned, ClaimReassigned
+from domain.delta import Delta
 from domain.roster import with_load
-from domain.statistics import SPECIAL, delta
+from domain.statistics import SPECIAL
 from runtime.effects import HashIncrement, HashSet, ListPush, ListRemove
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ OVERFLOW = "overflow"
 
 ENDS = frozenset({"claim.closed", "claim.withdrawn", "claim.duplicate.confirmed"})
 """Facts after which nobody works on the claim any more."""
+
+
+GIVES = (ClaimAssigned, ClaimReassigned)
+"""Bodies that give a claim to somebody; a tuple made once, for every fact of the log is asked."""
+
+LISTED = frozenset({*SPECIAL, AssignmentDeferred, *GIVES})
+"""Bodies that can change a list or a load at all: every other fact is passed over."""
 
 
 def overflows(fact: Fact) -> bool | None:
@@ -57,6 +65,8 @@ class WorkLists:
         effects: list[Effect] = []
         for fact in facts:
             body = fact.body
+            if type(body) not in LISTED:
+                continue
             waits = overflows(fact)
             if waits is not None:
                 # Taken off first: a claim that is deferred once more stands there once.
@@ -64,7 +74,7 @@ class WorkLists:
             if waits:
                 effects.append(ListPush(self._keys.queue(OVERFLOW), (fact.claim_id,)))
             effects += self._listed(fact)
-            if isinstance(body, ClaimAssigned | ClaimReassigned):
+            if isinstance(body, GIVES):
                 effects += self._given(fact, body)
             elif fact.type in ENDS and body.assigned_to:
                 effects.append(self._load(body.assigned_to, -getattr(body, "weight", 0)))
@@ -75,7 +85,7 @@ class WorkLists:
         effects: list[Effect] = []
         for fact in facts:
             body = fact.body
-            if fact.actor != SYSTEM or not isinstance(body, ClaimAssigned | ClaimReassigned):
+            if not isinstance(body, GIVES) or fact.actor != SYSTEM:
                 continue
             at = str(int(fact.at.timestamp() * 1000))
             effects.append(self._load(body.adjuster_id, body.weight))
@@ -100,10 +110,13 @@ class WorkLists:
 
     def _listed(self, fact: Fact) -> list[Effect]:
         """Onto lists and off them, as `domain.statistics` has it; taken off first, so that it stands there once."""
-        if type(fact.body) not in SPECIAL:
+        special = SPECIAL.get(type(fact.body))
+        if special is None:
             return []
+        found = Delta()
+        special(found, fact, fact.body, "")  # the day is that of figures, and no list goes by it
         effects: list[Effect] = []
-        for (view, claim_id), is_in in delta(fact).members.items():
+        for (view, claim_id), is_in in found.members.items():
             effects.append(ListRemove(self._keys.figures(view), (claim_id,)))
             if is_in:
                 effects.append(ListPush(self._keys.figures(view), (claim_id,)))
