@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+import workers.analytics
 from domain.commands import ApproveClaim, ConfirmPayment
 from domain.money import Money
 from runtime.effects import HashIncrement, StreamAdd
@@ -22,6 +25,8 @@ from workers import figures
 from workers.analytics import Analytics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
     from domain.events import Fact
@@ -236,6 +241,63 @@ async def test_a_day_is_summarised_when_it_closes_with_what_came_late(store_addr
     summaries = [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in added]
     assert [summary["window"] for summary in summaries] == ["2025-02-10", "2025-02-10", "2025-02-11"]
     assert '"claim.submitted":2' in str(summaries[1]["data"])
+
+
+class Counted:
+    """Reads that say how often they were asked."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self.asked = 0
+
+    async def many(self, commands: Sequence[Any]) -> list[Any]:
+        self.asked += len(commands)
+        return await self._reads.many(commands)
+
+
+async def test_sums_of_a_day_are_read_once_and_again_after_doubt(store_address: StoreAddress) -> None:
+    facts = paid_story().facts
+    async with claim_actor(store_address, analytics, "analytics") as one:
+        reads = Counted(one.store.reads)
+        actor = Analytics(one.keys, reads)  # type: ignore[arg-type]
+        first = await actor.handle(batch_of(facts))
+        before = reads.asked
+        await actor.handle(batch_of(claimed_as(facts, "CLM-TEST0002")))
+        assert reads.asked == before
+        actor.forget()
+        assert await actor.handle(batch_of(facts)) == first
+        assert reads.asked == 2 * before
+
+
+async def test_more_days_than_are_remembered_give_the_same(
+    store_address: StoreAddress, commands: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = portfolio()
+    seen = []
+    for most in (1000, 3):
+        monkeypatch.setattr(workers.analytics, "MAX_REMEMBERED", most)
+        await command(commands, "FLUSHALL")
+        async with claim_actor(store_address, analytics, "analytics", batch=7) as one:
+            await one.append(facts)
+            await one.at_rest()
+            seen.append(await everything(one))
+    assert seen[0] == seen[1]
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(0, 12))
+def test_days_close_at_the_same_facts_for_every_cut(numbers: list[int], cut: int) -> None:
+    days = [f"2025-02-0{number}" for number in numbers]
+    whole, parts, alone = figures.Days(), figures.Days(), figures.Days()
+    closings = whole.see(days)
+    parts.see(days[:cut])
+    assert [(cut + place, due) for place, due in parts.see(days[cut:])] == [one for one in closings if one[0] >= cut]
+    assert [(place, due) for place, day in enumerate(days) for _, due in alone.see([day])] == closings
+    assert whole == parts == alone
+
+
+def test_a_plain_amount_is_rendered_from_every_currency_of_its_sum() -> None:
+    exact = {"a:minor:USD": 1, "a:minor:EUR": 1, "b:minor:EUR": -5}
+    assert figures.beside(exact, ["a:minor:EUR"]) == {"a:minor:USD": 1, "a:minor:EUR": 1}
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime.errors import EffectRefused
 from runtime.store.rebuilding import Rebuild
 from tests.support.rows import row
 from tests.support.small_cluster import small_cluster
 from tests.support.store import command
 from tests.support.trimming import archives
 from tests.support.windows import window
+from workers import replay_staging
 from workers.keys import CLAIM_LOG
 from workers.replay_intents import IntentCheck
 from workers.replaying import Replay, entries_between
 from workers.verifying import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from redis.asyncio import Redis
 
+    from runtime.effects import Effect
     from runtime.store.address import StoreAddress
     from tests.support.small_cluster import SmallCluster
 
@@ -57,6 +61,44 @@ async def test_a_replay_of_healthy_analytics_finds_no_difference_and_sends_nothi
         assert await command(commands, "HGETALL", "claims:events:position:analytics") == position, "never set back"
         assert await violations(cluster, tmp_path) == {}
         assert await staged(commands) == []
+
+
+@pytest.mark.parametrize(("page", "batch"), [(1, 1), (3, 7), (4, 5000)])
+async def test_a_replay_is_the_same_for_every_cut_into_pages_and_batches(
+    store_address: StoreAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int, batch: int
+) -> None:
+    monkeypatch.setattr(replay_staging, "PAGE", page)
+    monkeypatch.setattr(replay_staging, "BATCH", batch)
+    async with small_cluster(store_address, tmp_path) as cluster:
+        await cluster.submit(3)
+        await cluster.to_the_end()
+        done = await replay(cluster, tmp_path).run(dry_run=False, who="ann", why="to see")
+        assert (done.differences, done.swapped) == (0, True)
+        assert done.entries > 20
+        assert await violations(cluster, tmp_path) == {}
+
+
+async def test_entries_that_come_to_more_effects_than_one_step_takes_are_staged_in_halves(
+    store_address: StoreAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small_cluster(store_address, tmp_path) as cluster:
+        await cluster.submit(3)
+        await cluster.to_the_end()
+        taken: list[int] = []
+        applied = Rebuild.apply
+
+        async def few(self: Rebuild, effects: Iterable[Effect], upto: str, count: int) -> None:
+            if len(list(effects)) > 40:
+                raise EffectRefused("more than 40 effects")
+            await applied(self, effects, upto, count)
+            taken.append(count)
+
+        monkeypatch.setattr(Rebuild, "apply", few)
+        done = await replay(cluster, tmp_path).run(dry_run=True)
+        assert done.differences == 0
+        assert taken == sorted(taken)
+        assert len(taken) > 2, "nothing was halved"
+        assert taken[-1] == done.entries
 
 
 async def test_wrong_figures_are_named_and_set_right(
