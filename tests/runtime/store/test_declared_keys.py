@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from runtime.answers import Settled
@@ -21,7 +22,7 @@ from runtime.store.clients import StoreAddress, open_commands
 from runtime.store.encoding import pack
 from runtime.store.keys import PROCESS_DESCRIPTIONS, PROCESSES, LogSpec
 from runtime.store.parking import DeadLetters, park_effects
-from runtime.store.reads import Reads
+from runtime.store.reads import Command, Reads
 from tests.support.things import START, Things, facts, open_things
 from tests.support.waiting import until
 
@@ -130,6 +131,22 @@ async def test_beats_and_leases_touch_declared_keys_only(cluster: Redis) -> None
     things = await open_things(cluster, G, spec=TAGGED)
     await functions.call(cluster, functions.BEAT, [PROCESSES, PROCESS_DESCRIPTIONS], ["p", 1000, "{}"])
     await functions.call(cluster, functions.LEASE, [things.keys.lease(G, 0)], ["p", 1000, "take"])
+
+
+async def test_reads_need_no_common_slot_and_come_back_in_order(node: StoreAddress, cluster: Redis) -> None:
+    """Each goes to the owner of its key; the one that is refused is named."""
+    for number in range(20):
+        await cluster.hset(f"hash-{number}", "n", str(number))
+    client = open_commands(
+        msgspec.structs.replace(node, cluster=True, nodes=((node.host, node.port),)), max_connections=2
+    )
+    try:
+        questions: list[Command] = [("HGET", f"hash-{number}", "n") for number in range(20)]
+        assert await Reads(client).many(questions) == [str(number).encode() for number in range(20)]
+        with pytest.raises(StoreMisused, match=r"WRONGTYPE.*\(asked: GET hash-7\)"):
+            await Reads(client).many([*questions, ("GET", "hash-7")])
+    finally:
+        await client.aclose()
 
 
 async def test_plain_names_are_refused_as_a_whole_by_a_cluster(cluster: Redis) -> None:
