@@ -216,6 +216,7 @@ class ClaimsProcessor(Actor):
         policies = await self._policies_of(claims)
         payees = await self._payees.find({claim.notice.claimant_id for claim in claims})
         new = [claim for claim in claims if claim.owner is None]
+        self._log.prepare(new)
         losses = await self._index.about(new)
         seen = await self._sightings.of([*documents, *(one for claim in new for one in contacts_of(claim))])
         return Desk(policies, payees, losses, roster, seen, documents)

@@ -42,6 +42,12 @@ READER = EntryReader("claimId", EventCodec(tuple(EVENTS), decode_body))
 class PlainSealer:
     """Seals nothing: what is sealed is a matter of its own tests."""
 
+    def __init__(self) -> None:
+        self.prepared: list[list[str]] = []
+
+    def prepare(self, subjects: Collection[str]) -> None:
+        self.prepared.append(list(subjects))
+
     def seal_body(self, event_id: str, event_type: str, schema: str, claim_id: str, body: object) -> object:
         return body
 
@@ -53,7 +59,8 @@ class World:
         self.claims: dict[str, Claim] = {}
         self.policies: dict[str, Policy] = {row.policy.number: row.policy for row in rows}
         self.payees = {row.registered.customer_id for row in rows}
-        self.log = ClaimLog(KEYSPACE, PlainSealer())  # type: ignore[arg-type]  # the one method that is used
+        self.sealer = PlainSealer()
+        self.log = ClaimLog(KEYSPACE, self.sealer)  # type: ignore[arg-type]  # the methods that are used
         self.timing = SimulatedTiming()
         self.added = 0
 
@@ -149,6 +156,14 @@ async def test_a_notice_is_acknowledged_validated_and_assigned_in_one_append() -
     (unit,) = [one for one in wanted if isinstance(one, Append)]
     assert types_of(unit) == ["claim.acknowledged", "claim.validated", "claim.reserve.changed", "claim.assigned"]
     assert unit.expected_version == 1
+
+
+async def test_the_keys_of_a_batch_of_notices_are_fetched_in_one_look_at_the_vault() -> None:
+    row = auto_row("POL-521585")
+    world = World(row)
+    entries = [*notice(world, row, "CLM-00000001"), *notice(world, row, "CLM-00000002")]
+    await processor(world).handle(batch(entries))
+    assert world.sealer.prepared == [["claim:CLM-00000001", "claim:CLM-00000002"]]
 
 
 async def test_an_assignment_counts_in_the_load_in_the_step_that_decides_it() -> None:

@@ -151,6 +151,19 @@ def test_a_key_destroyed_by_another_process_is_forgotten_in_time(
     assert sealer.open(PLACE, sealed) == "[erased]"
 
 
+def test_a_key_that_was_prepared_seals_nothing_more_once_another_process_destroyed_it(
+    sealer: AesGcmSealer, clock: HandClock, tmp_path: Path
+) -> None:
+    sealer.prepare([PLACE.subject, "person:other"])
+    other = opened(tmp_path)
+    other.destroy(PLACE.subject, when=WHEN)
+    other.close()
+    clock.seconds += 1.0
+    with pytest.raises(KeyDestroyed, match="claim:CLM-1"):
+        sealer.seal(PLACE, CANARY)
+    assert sealer.seal(msgspec.structs.replace(PLACE, subject="person:other"), "stays").startswith("enc:v1:")
+
+
 def test_a_vault_without_the_key_is_not_taken_for_an_erasure(
     sealer: AesGcmSealer, clock: HandClock, tmp_path: Path
 ) -> None:
