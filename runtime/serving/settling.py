@@ -5,8 +5,8 @@ A settle whose reply was lost is sent again with the same token and the same eff
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from runtime import failpoints
 from runtime.answers import (
@@ -72,7 +72,7 @@ class Settling:
 
     async def settle(self, what: Settlement) -> SettleAnswer:
         """Settle, and move our own position when it was done. Raises `StoreUnavailable` only when stopping."""
-        token = uuid4().hex
+        token = os.urandom(16).hex()
         last = what.entries[-1].id if what.entries else self.position
         await failpoints.reach("settle.before")
         answer = await self._until_known(token, what)

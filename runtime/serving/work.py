@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from runtime import failpoints
 from runtime.actor import Actor, checked, performs_outside
 from runtime.answers import GuardFailed, Invalid, ParkedEntry, SettleAnswer, Settled, Standing
-from runtime.effects import Park, Wanted
+from runtime.effects import Effect, Park, Wanted
 from runtime.entry import Batch, Entry
 from runtime.errors import EffectRefused, Halted, ReaderTooOld, StoreUnavailable, Unreadable
 from runtime.serving.attempts import Attempts, WorkOptions
 from runtime.serving.bisect import cut, halves
 from runtime.serving.settling import Doubt, Settling, outcome_name, refuse
 from runtime.serving.triage import Known, Plan, triage
-from runtime.serving.turn import Turn, only_parking
+from runtime.serving.turn import ParkNow, Turn, only_parking
 from runtime.signals import BatchSettled, Bus, EntriesHandled, EntryParked, HandlerFailed
 
 if TYPE_CHECKING:
@@ -198,20 +198,8 @@ class Work:
     async def _settle(self, turn: Turn, started: float) -> SettleAnswer:
         """Settle one turn and take note of it."""
         handled = self._clock.monotonic()
-        now = self._clock.now().isoformat()
         parks = turn.parks
-        park_effects = [
-            effect
-            for park in parks
-            for effect in self._link.park(
-                park.entry,
-                park.entity,
-                park.reason,
-                *self._attempts.of(park.entry.id, now),
-                held=park.held,
-                now=now,
-            )
-        ]
+        park_effects = self._park_effects(parks) if parks else []
         if parks:
             await failpoints.reach("park.before")
         answer = await self._settling.settle(turn.settlement(self._held, park_effects))
@@ -225,6 +213,21 @@ class Work:
                 self._held[park.entity] += 1
                 self._tell(EntryParked, entry_id=park.entry.id, reason=park.reason, held=park.held)
         return answer
+
+    def _park_effects(self, parks: Sequence[ParkNow]) -> list[Effect]:
+        now = self._clock.now().isoformat()
+        return [
+            effect
+            for park in parks
+            for effect in self._link.park(
+                park.entry,
+                park.entity,
+                park.reason,
+                *self._attempts.of(park.entry.id, now),
+                held=park.held,
+                now=now,
+            )
+        ]
 
     async def _contended(self, part: Sequence[Entry], answer: GuardFailed) -> Parts:
         """Somebody else decided on the entity: look again, in a smaller batch; one alone waits longer each time."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from domain.events import EVENTS, decode_body
+from runtime import collector
 from runtime.clock import SystemClock
 from runtime.cluster.registry import ProcessCard
 from runtime.effects import HashIncrement
@@ -76,6 +77,7 @@ async def work(order: Order, meter: Meter) -> None:
     store = await _store(order, bus)
     card = ProcessCard(uuid4().hex[:16], "bench", 1, "0", "")
     host = Host(store, chosen, card, options=HostOptions(), bus=bus, clock=SystemClock())
+    collector.calm()  # as `claimstream run` does
     serving = asyncio.create_task(host.run())
     done = asyncio.create_task(meter.done.wait())
     await asyncio.wait({serving, done}, return_when=asyncio.FIRST_COMPLETED)
