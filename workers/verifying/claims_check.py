@@ -91,9 +91,7 @@ class ClaimsCheck:
     async def _meet(self, page: Page) -> None:
         """Ask for the versions of claims that are seen for the first time."""
         names = sorted({fact.claim_id for _, fact in page.stated} - self._passing.keys() - self.finished.keys())
-        if not names:
-            return
-        heads = await self._reads.one("MGET", *(self._keyspace.head(name) for name in names))
+        heads = await self._reads.many([("GET", self._keyspace.head(name)) for name in names])
         for name, head in zip(names, heads, strict=True):
             self._passing[name] = Passing(int(head) if head and head.isdigit() else -1)
 

@@ -16,6 +16,7 @@ from runtime.entry import EntryReader
 from workers.archivists import NO_ARCHIVES
 from workers.claim_log import EventCodec
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, ClaimKeys
+from workers.reading_ahead import one_ahead
 from workers.verifying.archive_check import ArchiveCheck
 from workers.verifying.chain_check import ChainCheck
 from workers.verifying.claims_check import ClaimsCheck
@@ -35,7 +36,7 @@ from workers.verifying.sightings_check import SightingsCheck
 from workers.whole_log import WholeLog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from runtime.store.opening import OpenStore
     from workers.archivists import Archives
@@ -160,16 +161,14 @@ class Verification:
         chain = ChainCheck(reads, place, keys, findings, self._every)
         await floors.begin()
         archive, links = await self._archive(place), Links()
-        pages = self._whole(place).pages()
-        rows = await anext(pages, None)
-        while rows is not None:
-            linked = links.after(rows)
-            archive.page(linked)
-            page, wrong = read_page(reader, rows)
-            self._note(page, wrong)
-            checks = [family.page(page) for family in families]
-            rows, *_ = await together(anext(pages, None), chain.page(linked), *checks)
-            self._tell(place.name, len(page.entries))
+        async with one_ahead(self._whole(place).pages()) as pages:
+            async for rows in pages:
+                linked = links.after(rows)
+                archive.page(linked)
+                page, wrong = read_page(reader, rows)
+                self._note(page, wrong)
+                await together(chain.page(linked), *(family.page(page) for family in families))
+                self._tell(place.name, len(rows))
         for family in (*families, chain):
             await family.finish()
         archive.finish()
@@ -196,14 +195,11 @@ class Verification:
             self._progress(Progress(stage, self._done, max(self._total, self._done)))
 
 
-async def together(*work: Awaitable[Any]) -> list[Any]:
-    """The results of what runs side by side: while one waits for the store, another computes.
-
-    The first failure ends them all.
-    """
-    tasks = [asyncio.ensure_future(one) for one in work]
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run checks side by side: while one waits for the store, another computes. The first failure ends them all."""
+    tasks = [asyncio.create_task(one) for one in work]
     try:
-        return await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()

@@ -11,6 +11,7 @@ from runtime.entry import event_id_of
 from workers.dispatcher import Dispatcher
 from workers.notifier import Notifier
 from workers.outbox import Source, decode_ended, decode_mark, decode_waiting, intent_fields
+from workers.reading_ahead import one_ahead
 from workers.verifying.matching import StreamMatch
 from workers.verifying.places import pages
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.verifying.places import Page, Place, Standing
-    from workers.verifying.report import Findings
+    from workers.verifying.report import Checked, Findings
 
 
 class NoticesCheck:
@@ -54,27 +55,34 @@ async def check_dispatch(reads: Reads, place: Place, keys: ClaimKeys, findings: 
     if standing is None:
         return
     counts = dict.fromkeys((keys.outbox_outcomes, keys.outbox_waiting, keys.outbox_attempts), 0)
-    async for rows in pages(reads, place.name):
-        taken, begun = _by_standing(rows, standing)
-        if begun:  # a mark is settled before its call: the entry may still be pending, its position not moved
-            marks = await reads.one("HMGET", keys.outbox_attempts, *begun)
-            counts[keys.outbox_attempts] += sum(mark is not None for mark in marks)
-        identities = list(dict.fromkeys(taken))
-        if not identities:
-            continue
-        records = await reads.many([("HMGET", key, *identities) for key in counts])
-        due = await reads.many([("ZSCORE", keys.outbox_retries, identity) for identity in identities])
-        for place_, identity in enumerate(identities):
-            kept = [records[n][place_] for n in range(3)]
-            for key, value in zip(counts, kept, strict=True):
-                counts[key] += value is not None
-            if problem := _problem(kept, due[place_]):
-                found.wrong(f"intent {identity.decode(errors='replace')}: {problem}")
-            else:
-                found.right()
+    async with one_ahead(pages(reads, place.name)) as ahead:
+        async for rows in ahead:
+            taken, begun = _by_standing(rows, standing)
+            if begun:  # a mark is settled before its call: the entry may still be pending, its position not moved
+                marks = await reads.one("HMGET", keys.outbox_attempts, *begun)
+                counts[keys.outbox_attempts] += sum(mark is not None for mark in marks)
+            await _check_records(reads, keys, list(dict.fromkeys(taken)), counts, found)
     for key, count in counts.items():
         await _check_surplus(reads, key, count, findings)
     found.same(keys.outbox_retries, counts[keys.outbox_waiting], await reads.one("ZCARD", keys.outbox_retries))
+
+
+async def _check_records(
+    reads: Reads, keys: ClaimKeys, identities: Sequence[bytes], counts: dict[str, int], found: Checked
+) -> None:
+    """What became of these intents; `counts`: records that were met so far, by key."""
+    if not identities:
+        return
+    questions: list[tuple[str | bytes, ...]] = [("HMGET", key, *identities) for key in counts]
+    questions += [("ZSCORE", keys.outbox_retries, identity) for identity in identities]
+    ended, waiting, attempts, *due = await reads.many(questions)
+    for key, values in zip(counts, (ended, waiting, attempts), strict=True):
+        counts[key] += len(values) - values.count(None)
+    for identity, *kept, at in zip(identities, ended, waiting, attempts, due, strict=True):
+        if problem := _problem(kept, at):
+            found.wrong(f"intent {identity.decode(errors='replace')}: {problem}")
+        else:
+            found.right()
 
 
 def _by_standing(rows: Sequence[RawEntry], standing: Standing) -> tuple[list[bytes], list[bytes]]:
@@ -82,12 +90,8 @@ def _by_standing(rows: Sequence[RawEntry], standing: Standing) -> tuple[list[byt
     here = len(rows)
     if not standing.behind(rows[-1][0]):
         here = sum(standing.behind(entry_id) for entry_id, _ in rows)
-    taken = [_identity(fields) for entry_id, fields in rows[:here] if entry_id.decode() not in standing.parked]
-    return taken, [_identity(fields) for _, fields in rows[here:]]
-
-
-def _identity(fields: Sequence[bytes]) -> bytes:
-    return event_id_of(fields)
+    taken = [event_id_of(fields) for entry_id, fields in rows[:here] if entry_id.decode() not in standing.parked]
+    return taken, [event_id_of(fields) for _, fields in rows[here:]]
 
 
 def _problem(kept: Sequence[bytes | None], due: object) -> str:

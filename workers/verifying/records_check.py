@@ -10,6 +10,7 @@ from domain.customer import CUSTOMER_EVENTS, Customer, PayeeDetails, evolve_cust
 from domain.policy_events import POLICY_EVENTS, evolve_policy
 from workers.claim_log import SNAPSHOT_BODY
 from workers.keys import CUSTOMER_LOG, POLICY_LOG
+from workers.reading_ahead import one_ahead
 from workers.record_log import SNAPSHOT_PAYEE
 from workers.verifying.links import Links
 from workers.verifying.report import shown
@@ -61,27 +62,13 @@ async def check_records(
     records: dict[str, _Record] = {}
     links = Links()
     count = 0
-    async for rows in log.pages():
-        if archive.waits:
-            archive.page(links.after(rows))
-        for row in rows:
-            count += 1
-            entry = reader.read(row)
-            if problem := _no_event(entry, kind):
-                findings["entries"].wrong(f"{entry.id} on {place.name}: {problem}")
-                continue
-            record = records.setdefault(entry.entity, _Record())
-            record.ids.append(entry.id.encode())
-            try:
-                event = kind.decoders[entry.type].decode(entry.data)
-                record.value = kind.evolve(record.value, event)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem_:
-                record.broken = True
-                where = f"{entry.id} on {place.name}: {entry.type} of {shown(entry.entity)}"
-                findings["entries"].wrong(f"{where}: {problem_}")
-                continue
-            findings["entries"].right()
-            findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
+    async with one_ahead(log.pages()) as pages:
+        async for rows in pages:
+            if archive.waits:
+                archive.page(links.after(rows))
+            for row in rows:
+                _take(reader.read(row), kind, place, records, findings)
+            count += len(rows)
     archive.finish()
     names = list(records)
     for start in range(0, len(names), AT_ONCE):
@@ -89,6 +76,30 @@ async def check_records(
         await _compare(reads, place, part, findings)
     await _find_orphans(reads, place, records, findings)
     return count
+
+
+def _take(entry: Entry, kind: Kind, place: Place, records: dict[str, _Record], findings: Findings) -> None:
+    """Fold one entry into its record."""
+    if problem := _no_event(entry, kind):
+        findings["entries"].wrong(f"{entry.id} on {place.name}: {problem}")
+        return
+    record = records.get(entry.entity)
+    if record is None:
+        record = records[entry.entity] = _Record()
+    record.ids.append(entry.id.encode())
+    try:
+        event = kind.decoders[entry.type].decode(entry.data)
+        record.value = kind.evolve(record.value, event)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as fault:
+        record.broken = True
+        where = f"{entry.id} on {place.name}: {entry.type} of {shown(entry.entity)}"
+        findings["entries"].wrong(f"{where}: {fault}")
+        return
+    findings["entries"].right()
+    if len(record.ids) == entry.sequence:
+        findings["sequence"].right()
+    else:
+        findings["sequence"].same(f"{entry.entity} at {entry.id}", len(record.ids), entry.sequence)
 
 
 async def _find_orphans(reads: Reads, place: Place, records: Mapping[str, _Record], findings: Findings) -> None:
@@ -119,12 +130,12 @@ async def _compare(reads: Reads, place: Place, records: Mapping[str, _Record], f
     keys = place.keyspace
     questions: list[tuple[str | int | bytes, ...]] = []
     for name in records:
+        questions.append(("GET", keys.head(name)))
         questions.append(("LRANGE", keys.history(name), 0, -1))
         questions.append(("HMGET", keys.snapshot(name), SNAPSHOT_BODY, SNAPSHOT_PAYEE))
-    heads = await reads.one("MGET", *(keys.head(name) for name in records))
     answers = iter(await reads.many(questions))
-    for (name, record), head in zip(records.items(), heads, strict=True):
-        history, (body, payee) = next(answers), next(answers)
+    for name, record in records.items():
+        head, history, (body, payee) = next(answers), next(answers), next(answers)
         findings["head"].same(name, str(len(record.ids)).encode(), head)
         findings["history"].same(name, record.ids, history)
         if not record.broken:
