@@ -17,6 +17,7 @@ from workers.archivists import NO_ARCHIVES
 from workers.claim_log import EventCodec
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG, ClaimKeys
 from workers.reading_ahead import one_ahead
+from workers.verifying import figures_check, index_check, lists_check, sightings_check
 from workers.verifying.archive_check import ArchiveCheck
 from workers.verifying.chain_check import ChainCheck
 from workers.verifying.claims_check import ClaimsCheck
@@ -25,6 +26,7 @@ from workers.verifying.floors_check import FloorsCheck
 from workers.verifying.index_check import IndexCheck
 from workers.verifying.links import Links
 from workers.verifying.lists_check import ListsCheck
+from workers.verifying.names import Names
 from workers.verifying.notices_check import NoticesCheck, check_dispatch
 from workers.verifying.payees_check import PayeesCheck
 from workers.verifying.payouts_check import PayoutsCheck
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from runtime.store.opening import OpenStore
     from workers.archivists import Archives
     from workers.verifying.places import Page, Place
+
+FAMILIES = (*figures_check.FAMILIES, *lists_check.FAMILIES, *index_check.FAMILIES, *sightings_check.FAMILIES)
 
 
 class HasStore(Protocol):
@@ -85,6 +89,7 @@ class Verification:
         self._every = checkpoint_every
         self._archives = archives
         self._findings = Findings()
+        self._names = Names(store.reads, FAMILIES)
         self._done = 0
         self._total = 0
         self._claims: set[str] = set()
@@ -149,11 +154,11 @@ class Verification:
         floors = FloorsCheck(reads, place, keys, findings)
         families = (
             claims,
-            FiguresCheck(reads, place, keys, findings),
-            ListsCheck(reads, place, keys, findings),
+            FiguresCheck(reads, place, keys, findings, self._names),
+            ListsCheck(reads, place, keys, findings, self._names),
             PayeesCheck(reads, place, keys, findings, claims.paying),
-            IndexCheck(reads, place, keys, findings),
-            SightingsCheck(reads, place, keys, findings),
+            IndexCheck(reads, place, keys, findings, self._names),
+            SightingsCheck(reads, place, keys, findings, self._names),
             PayoutsCheck(reads, place, keys, findings),
             NoticesCheck(reads, place, keys, findings),
             floors,

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from domain.delta import View
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
+    from workers.verifying.names import Names
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
 
-FAMILIES = ("analytics:*", "leaderboard:*", "metrics:*", "kpi:*")
+FAMILIES = ("analytics", "leaderboard", "metrics", "kpi")
 """All keys that analytics owns, beside its stream."""
 
 AT_ONCE = 200
@@ -31,11 +32,12 @@ AT_ONCE = 200
 class FiguresCheck:
     """The figures of one partition."""
 
-    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, names: Names) -> None:
         """`keys` of the partition."""
         self._reads = reads
         self._place = place
         self._keys = keys
+        self._names = names
         self._found = findings["analytics"]
         self._fold = Delta()
         self._days = figures.Days()
@@ -138,11 +140,9 @@ class FiguresCheck:
         known |= {self._keys.realtime}
         if not self._in_order:
             known |= {self._keys.window_state}
-        own = self._keys.name("")
         for family in FAMILIES:
-            async for raw in self._reads.keys(f"{family}{own}"):
-                name = raw.decode()
-                if name not in known and (own or ":{p" not in name):
+            for name in await self._names.of(family, self._keys):
+                if name not in known:
                     self._found.wrong(f"{name}: no fact explains this key")
 
 

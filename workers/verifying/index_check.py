@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from runtime.entry import Entry
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
+    from workers.verifying.names import Names
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
+
+FAMILIES = ("losses", "insured", "handlers")
 
 HANDS_OVER = frozenset({ClaimAssigned, ClaimReassigned, *(EVENTS[name] for name in (ENDS | NO_LOSS))})
 """Bodies that give a claim to somebody, or end it: they change who handles what."""
@@ -41,11 +44,12 @@ _encode = msgspec.json.Encoder().encode
 class IndexCheck:
     """`losses:*`, `insured:*` and `handlers:*` of one partition."""
 
-    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, names: Names) -> None:
         """`keys` of the partition."""
         self._reads = reads
         self._place = place
         self._keys = keys
+        self._names = names
         self._losses = findings["losses"]
         self._found = findings["handlers"]
         self._missing: dict[str, str] = {}
@@ -111,7 +115,7 @@ class IndexCheck:
 
     async def _find_strangers(self, family: str, members: str, size: str, known: int) -> None:
         """Members beyond those that were asked for; only when there are any, each of them is looked at."""
-        names = await self._names(family)
+        names = await self._names.of(family, self._keys)
         there = await self._reads.many([(size, name) for name in names])
         surplus = sum(there) - known
         if surplus <= 0:
@@ -161,16 +165,10 @@ class IndexCheck:
 
     async def _compare_handlers(self) -> None:
         expected = {self._keys.handlers(tie): by_claim for tie, by_claim in self._handlers.items()}
-        names = sorted({*expected, *await self._names("handlers")})
+        names = sorted({*expected, *await self._names.of("handlers", self._keys)})
         rows = await self._reads.many([("HGETALL", name) for name in names])
         for name, row in zip(names, rows, strict=True):
             stored = {claim.decode(errors="replace"): who.decode(errors="replace") for claim, who in row.items()}
             known = expected.get(name, {})
             for claim_id in {**known, **stored}:
                 self._found.same(f"{name}: {claim_id}", known.get(claim_id), stored.get(claim_id))
-
-    async def _names(self, family: str) -> list[str]:
-        """The keys of a family that are this partition's."""
-        own = self._keys.name("")
-        found = [raw.decode() async for raw in self._reads.keys(f"{family}:*{own}")]
-        return sorted({name for name in found if own or ":{p" not in name})  # SCAN may name a key twice

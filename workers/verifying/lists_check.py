@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from domain.events import Fact
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
+    from workers.verifying.names import Names
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
 
-FAMILIES = ("adjuster:*", "queue:*")
+FAMILIES = ("adjuster", "queue")
 
 DECISIONS = "#decisions"
 """The field of the loads that counts their changes: it is the version of the roster."""
@@ -38,11 +39,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ListsCheck:
     """The work lists and loads of one partition."""
 
-    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, names: Names) -> None:
         """`keys` of the partition."""
         self._reads = reads
         self._place = place
         self._keys = keys
+        self._names = names
         self._lists = findings["work_lists"]
         self._load = findings["loads"]
         self._members: dict[View, set[str]] = {}
@@ -65,12 +67,9 @@ class ListsCheck:
     async def finish(self) -> None:
         """Compare every list, and the loads."""
         expected = {self._keys.figures(view): members for view, members in self._members.items()}
-        own = self._keys.name("")
         for family in FAMILIES:
-            async for raw in self._reads.keys(f"{family}{own}"):
-                name = raw.decode()
-                if own or ":{p" not in name:
-                    expected.setdefault(name, set())
+            for name in await self._names.of(family, self._keys):
+                expected.setdefault(name, set())
         names = list(expected)
         rows = await self._reads.many([("LRANGE", name, 0, -1) for name in names])
         for name, row in zip(names, rows, strict=True):

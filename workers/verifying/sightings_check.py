@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from runtime.store.reads import Reads
     from workers.keys import ClaimKeys
     from workers.sightings import Sighting
+    from workers.verifying.names import Names
     from workers.verifying.places import Page, Place
     from workers.verifying.report import Findings
+
+FAMILIES = ("seen",)
 
 
 class SightingsCheck:
     """`seen:*` of one partition."""
 
-    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings) -> None:
+    def __init__(self, reads: Reads, place: Place, keys: ClaimKeys, findings: Findings, names: Names) -> None:
         """`keys` of the partition."""
         self._reads = reads
         self._place = place
         self._keys = keys
+        self._names = names
         self._found = findings["sightings"]
         self._expected: set[tuple[str, str]] = set()
 
@@ -40,9 +44,7 @@ class SightingsCheck:
 
     async def finish(self) -> None:
         """Whatever stands there besides."""
-        own = self._keys.name("")
-        found = [raw.decode() async for raw in self._reads.keys(f"seen:*{own}")]
-        names = sorted({name for name in found if own or ":{p" not in name})
+        names = await self._names.of("seen", self._keys)
         rows = await self._reads.many([("HKEYS", name) for name in names])
         for name, row in zip(names, rows, strict=True):
             for claim_id in (raw.decode(errors="replace") for raw in row):
