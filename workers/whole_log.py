@@ -45,7 +45,8 @@ class WholeLog:
         while True:
             start = f"({last}" if last else "-"
             rows, oldest = await self._reads.many(
-                [("XRANGE", self._log, start, "+", "COUNT", size), ("XRANGE", self._log, "-", "+", "COUNT", 1)]
+                [("XRANGE", self._log, start, "+", "COUNT", size), ("XRANGE", self._log, "-", "+", "COUNT", 1)],
+                raw=True,
             )
             if await self._reaches_behind(oldest, last):
                 async for page in self._archived(last, oldest):
@@ -61,7 +62,7 @@ class WholeLog:
     async def find(self, ids: Iterable[str]) -> dict[str, RawEntry]:
         """The entries with these ids: one read each from the log, or one frame of the archive. Raises `Trimmed`."""
         wanted = list(ids)
-        pages = await self._reads.many([("XRANGE", self._log, one, one) for one in wanted])
+        pages = await self._reads.many([("XRANGE", self._log, one, one) for one in wanted], raw=True)
         found: dict[str, RawEntry] = {
             name: (page[0][0], flat(page[0][1])) for name, page in zip(wanted, pages, strict=True) if page
         }

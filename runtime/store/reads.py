@@ -47,14 +47,18 @@ class Reads:
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
 
-    async def many(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies of many reads in one round trip, in order."""
+    async def many(self, commands: Sequence[Command], *, raw: bool = False) -> list[Any]:
+        """The replies of many reads in one round trip, in order.
+
+        `raw`: as they came, where that can be had: a mapping for each of a thousand entries is made only to be taken
+        apart again. In a cluster they are shaped all the same, so who asks for it takes both.
+        """
         if not commands:
             return []
         for command in commands:
             _allowed(command)
         try:
-            replies = await self._replies(commands)
+            replies = await self._replies(commands, raw=raw)
         except STORE_ERRORS as problem:
             raise translated(problem) from problem
         for command, reply in zip(commands, replies, strict=True):
@@ -63,9 +67,9 @@ class Reads:
                 raise type(fault)(f"{fault} (asked: {' '.join(map(str, command[:2]))})") from reply
         return replies
 
-    async def _replies(self, commands: Sequence[Command]) -> list[Any]:
+    async def _replies(self, commands: Sequence[Command], *, raw: bool) -> list[Any]:
         if not isinstance(self._client, ClusterClient):
-            return await in_one_round_trip(self._client, commands)
+            return await in_one_round_trip(self._client, commands, raw=raw)
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)

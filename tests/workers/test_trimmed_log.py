@@ -147,10 +147,10 @@ class CountingReads(Reads):
         self.sent += 1
         return await super().one(*words)
 
-    async def many(self, commands: Sequence[Any]) -> list[Any]:
+    async def many(self, commands: Sequence[Any], *, raw: bool = False) -> list[Any]:
         """Count them."""
         self.sent += len(commands)
-        return await super().many(commands)
+        return await super().many(commands, raw=raw)
 
 
 async def test_a_reading_goes_on_when_the_log_is_trimmed_under_it(store_address: StoreAddress, tmp_path: Path) -> None:

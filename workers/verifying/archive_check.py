@@ -51,8 +51,8 @@ class ArchiveCheck:
 
     def page(self, linked: Linked) -> None:
         """The next entries."""
-        self._count = linked.count
-        for count in [count for count in self._wanted if linked.before < count <= linked.count]:
+        self._count = linked.upto
+        for count in [count for count in self._wanted if linked.before < count <= linked.upto]:
             chain = linked.chain(count)
             stands = Mark(count, chain.last, chain.head).stored()
             for where, mark in self._wanted.pop(count):

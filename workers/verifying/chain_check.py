@@ -35,7 +35,7 @@ class ChainCheck:
 
     async def page(self, linked: Linked) -> None:
         """Follow the chain over one page, as far as the auditor has come."""
-        count = linked.count
+        count = linked.upto
         if ordered(linked.rows[-1][0]) > self._until:
             count = linked.before + sum(ordered(entry_id) <= self._until for entry_id, _ in linked.rows)
         if count == linked.before:

@@ -21,7 +21,7 @@ class Linked(NamedTuple):
     heads: Sequence[bytes]
 
     @property
-    def count(self) -> int:
+    def upto(self) -> int:
         """How many entries the chain has with it."""
         return self.before + len(self.rows)
 
@@ -47,5 +47,5 @@ class Links:
             head = link(head, entry_id, fields)
             heads.append(head)
         linked = Linked(self._count, rows, heads)
-        self._head, self._count = head, linked.count
+        self._head, self._count = head, linked.upto
         return linked

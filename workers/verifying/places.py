@@ -5,16 +5,17 @@ page.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.bodies.intake import ClaimSubmitted
 from domain.claim import ImpossibleFact, evolve
 from runtime.errors import Unreadable
 from runtime.store.position import look
 from workers.claim_log import fact_of
+from workers.whole_log import flat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -114,20 +115,16 @@ def _named(fields: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
-async def pages(reads: Reads, key: str, size: int = PAGE, *, since: str = "-") -> AsyncIterator[list[RawEntry]]:
+async def pages(reads: Reads, key: str, size: int = PAGE, *, since: str = "-") -> AsyncGenerator[list[RawEntry], None]:
     """Every entry of a stream in order, a page at a time; `since`: from this id on."""
     start = since
     while True:
-        rows: list[Any] = await reads.one("XRANGE", key, start, "+", "COUNT", size)
+        (rows,) = await reads.many([("XRANGE", key, start, "+", "COUNT", size)], raw=True)
         if rows:
-            yield [(entry_id, _flat(fields)) for entry_id, fields in rows]
+            yield [(entry_id, flat(fields)) for entry_id, fields in rows]
         if len(rows) < size:
             return
         start = f"({rows[-1][0].decode()}"
-
-
-def _flat(fields: Any) -> list[bytes]:
-    return fields if isinstance(fields, list) else [part for pair in fields.items() for part in pair]
 
 
 Stated = tuple["Entry", "Fact"]
