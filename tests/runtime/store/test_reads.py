@@ -168,3 +168,14 @@ async def test_a_long_batch_may_take_longer_than_one_reply(store_address: StoreA
         assert len(replies) == 2 * len(slow)
     finally:
         await client.aclose()
+
+
+async def test_entries_that_are_read_raw_are_those_that_are_read_shaped(alone: Redis) -> None:
+    await command(alone, "XADD", "log", "1-1", "a", "1", "b", "2", "a", "twice")
+    await command(alone, "XADD", "log", "1-2", "c", "3")
+    ask: list[Command] = [("XRANGE", "log", "-", "+"), ("XRANGE", "nothing", "-", "+")]
+    raw, nothing = await Reads(alone).many(ask, raw=True)
+    assert nothing == []
+    assert raw == [[b"1-1", [b"a", b"1", b"b", b"2", b"a", b"twice"]], [b"1-2", [b"c", b"3"]]]
+    shaped, _ = await Reads(alone).many(ask)
+    assert [(one, dict(zip(fields[::2], fields[1::2], strict=True))) for one, fields in raw] == shaped
