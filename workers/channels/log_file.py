@@ -29,7 +29,7 @@ import msgspec
 from workers.ports import Delivered, OutboundMessage, Outcome, PermanentFailure, TemporaryFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from workers.ports import Clock
 
@@ -107,8 +107,8 @@ class LogFileChannel:
             try:
                 with self._alone():
                     self._catch_up()
-                    outcomes, lines = self._sorted_out(messages)
-                    self._append(lines)
+                    outcomes, new = self._sorted_out(messages)
+                    self._append(new)
                     self._rotate_if_due()
                     return outcomes
             except OSError as error:
@@ -116,32 +116,31 @@ class LogFileChannel:
                 reason = f"{self._options.path} cannot be written: {error.strerror or type(error).__name__}"
                 return [self._failed(message, reason) for message in messages]
 
-    def _sorted_out(self, messages: Sequence[OutboundMessage]) -> tuple[list[Outcome], list[bytes]]:
-        """Return an outcome per message, true once the lines are on the disk, and the lines."""
+    def _sorted_out(self, messages: Sequence[OutboundMessage]) -> tuple[list[Outcome], dict[bytes, bytes]]:
+        """Return an outcome per message, true once the lines are on the disk, and the lines by digest of the key."""
         outcomes: list[Outcome] = []
-        lines: list[bytes] = []
-        new: set[bytes] = set()
+        new: dict[bytes, bytes] = {}
         at = self._clock.now().isoformat()
         for message in messages:
-            known = _digest(message.key)
-            if known in self._known or known in new:
-                outcomes.append(Delivered(message.key, _reference(message.key), repeated=True))
+            digest = _digest(message.key)
+            reference = _reference(digest)
+            if digest in self._known or digest in new:
+                outcomes.append(Delivered(message.key, reference, repeated=True))
                 continue
-            line = self._line(message, at)
+            line = self._line(message, reference, at)
             if line is None:
                 outcomes.append(self._refused(message))
                 continue
-            new.add(known)
-            lines.append(line)
-            outcomes.append(Delivered(message.key, _reference(message.key)))
-        return outcomes, lines
+            new[digest] = line
+            outcomes.append(Delivered(message.key, reference))
+        return outcomes, new
 
-    def _line(self, message: OutboundMessage, at: str) -> bytes | None:
+    def _line(self, message: OutboundMessage, reference: str, at: str) -> bytes | None:
         """Return the line, or None when it cannot be written in any way."""
         line = _Line(
             at=at,
             key=message.key,
-            provider_ref=_reference(message.key),
+            provider_ref=reference,
             event_id=message.event_id,
             claim_id=message.claim_id,
             recipient=message.recipient,
@@ -163,7 +162,7 @@ class LogFileChannel:
 
     def _failed(self, message: OutboundMessage, reason: str) -> Outcome:
         # What can never be written is refused even while the disk is away; the rest may be tried again.
-        if self._line(message, "") is None:
+        if self._line(message, _reference(_digest(message.key)), "") is None:
             return self._refused(message)
         return TemporaryFailure(message.key, reason, self._options.retry_after)
 
@@ -205,10 +204,10 @@ class LogFileChannel:
             self._learn(text[:whole])
             self._read_to += whole
 
-    def _append(self, lines: Sequence[bytes]) -> None:
-        if not lines or self._file is None:
+    def _append(self, new: Mapping[bytes, bytes]) -> None:
+        if not new or self._file is None:
             return
-        text = b"".join(lines)
+        text = b"".join(new.values())
         try:
             written = 0
             while written < len(text):
@@ -220,7 +219,7 @@ class LogFileChannel:
                 os.ftruncate(self._file, self._read_to)
             raise
         self._read_to += len(text)
-        self._learn(text)
+        self._remember(new)
 
     def _rotate_if_due(self) -> None:
         """Begin a new file when this one is full. If that fails, the batch is written all the same."""
@@ -251,9 +250,15 @@ class LogFileChannel:
                 self._learn(Path(f"{self._options.path}.{number}").read_bytes())
 
     def _learn(self, text: bytes) -> None:
+        found: list[bytes] = []
         for line in text.splitlines():
             with contextlib.suppress(msgspec.DecodeError):  # a line that a person wrote there
-                self._known[_digest(self._decoder.decode(line).key)] = None
+                found.append(_digest(self._decoder.decode(line).key))
+        self._remember(found)
+
+    def _remember(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            self._known[digest] = None
         while len(self._known) > self._options.remembered:
             self._known.popitem(last=False)
 
@@ -282,6 +287,6 @@ def _digest(key: str) -> bytes:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _reference(key: str) -> str:
+def _reference(digest: bytes) -> str:
     """Return the provider's reference of a key: the same whenever and by whomever it is asked."""
-    return f"log-{_digest(key).hex()[:16]}"
+    return f"log-{digest.hex()[:16]}"
