@@ -186,6 +186,26 @@ async def test_its_own_assignment_is_not_counted_again_when_the_fact_comes_back(
     ]
 
 
+async def test_a_claim_is_not_read_again_when_only_its_own_assignment_comes_back_but_for_any_fact_of_others() -> None:
+    world = World(auto_row("POL-521585"))
+    first_notice = notice(world, auto_row("POL-521585"))
+    actor = processor(world)
+    first = await actor.handle(batch(first_notice))
+    facts = [entry for one in first if isinstance(one, Append) for entry in world.take(one)]
+    note = raw("claim.note.added", "CLM-00000001", '{"kind":"contact"}')
+    note.sequence, note.actor = len(facts) + 2, "senior_adjuster:S"
+    read: list[list[str]] = []
+
+    async def watched(claim_ids: Sequence[str]) -> list[Claim | None]:
+        read.append(list(claim_ids))
+        return [world.claims.get(claim_id) for claim_id in claim_ids]
+
+    world.read = watched  # type: ignore[method-assign]  # what is read is watched
+    for entries in (facts, facts[:2], [*first_notice, *facts], [*facts, note]):
+        await actor.handle(batch(entries))
+    assert read == [[], ["CLM-00000001"], ["CLM-00000001"], ["CLM-00000001"]]
+
+
 async def test_for_a_claim_that_somebody_works_on_neither_policy_nor_payee_nor_roster_is_looked_up() -> None:
     world = World(auto_row("POL-521585"))
     first = await processor(world).handle(batch(notice(world, auto_row("POL-521585"))))
@@ -203,7 +223,7 @@ async def test_for_a_claim_that_somebody_works_on_neither_policy_nor_payee_nor_r
     actor = processor(world)
     actor._payees.find = world.find = find  # type: ignore[assignment,method-assign]  # what is looked up is watched
     world.snapshot = snapshot  # type: ignore[method-assign]  # as above
-    await actor.handle(batch(facts))
+    await actor.handle(batch(facts[:2]))  # without the assignment, after which it is not even read
     assert asked == []
 
 
