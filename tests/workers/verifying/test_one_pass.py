@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from domain.bodies.base import SYSTEM
+from domain.bodies.ending import ClaimClosed
+from domain.events import Fact
+from runtime.entry import Entry
 from runtime.store.keys import Keyspace
 from runtime.store.reads import Reads
 from tests.support.small_cluster import small_cluster
 from tests.support.store import command
-from workers.auditor import Chain
+from workers.auditor import Auditor, Chain
 from workers.keys import ClaimKeys, claim_log
 from workers.verifying import verify
+from workers.verifying.chain_check import ChainCheck
 from workers.verifying.engine import together
 from workers.verifying.links import Links
 from workers.verifying.names import Names
+from workers.verifying.places import Page, Place, Standing
+from workers.verifying.report import Findings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from redis.asyncio import Redis
 
+    from runtime.answers import Look
     from runtime.entry import RawEntry
     from runtime.store.address import StoreAddress
+
+
+def standing(position: tuple[int, int], *parked: str) -> Standing:
+    """A group that stands there; what else is known of it is not asked for."""
+    return Standing(cast("Look", None), position, frozenset(parked))
 
 
 @pytest.mark.parametrize("cuts", [(7,), (1, 1, 5), (3, 4)])
@@ -41,6 +55,47 @@ def test_links_are_those_of_the_auditor_however_the_log_is_cut_into_pages(cuts: 
         linked = links.after([rows.pop(0) for _ in range(cut)])
         found |= {count: linked.chain(count) for count in range(linked.before + 1, linked.upto + 1)}
     assert found == expected
+
+
+@pytest.mark.parametrize("cuts", [(7,), (3, 4), (6, 1), (2, 2, 3)])
+async def test_every_checkpoint_is_expected_up_to_where_the_auditor_stands(
+    commands: Redis, cuts: tuple[int, ...]
+) -> None:
+    rows: list[RawEntry] = [(f"{number}-0".encode(), [b"n", str(number).encode()]) for number in range(1, 8)]
+    keyspace = Keyspace(claim_log(1))
+    keys, findings = ClaimKeys(keyspace, 0), Findings()
+    chain = Chain()
+    for entry_id, fields in rows[:6]:
+        chain = chain.after(entry_id.decode(), list(fields))
+        if chain.count % 3 == 0:
+            await command(commands, "XADD", keys.checkpoints, "*", *chain.checkpoint())
+    for name, value in chain.stored().items():
+        await command(commands, "HSET", keys.chain, name, value)
+    place = Place(keyspace, 0, {Auditor.group: standing((6, 0))})
+    check, links = ChainCheck(Reads(commands), place, keys, findings, 3), Links()
+    for cut in cuts:
+        await check.page(links.after([rows.pop(0) for _ in range(cut)]))
+    await check.finish()
+    assert findings.ok, findings.by_name
+    assert (findings["checkpoints"].checked, findings["audit_chain"].checked) == (2, 6 + 3)
+
+
+@pytest.mark.parametrize(
+    ("position", "parked", "expected"),
+    [((9, 0), (), "123"), ((9, 0), ("2-0",), "13"), ((2, 0), (), "12"), ((2, 0), ("1-0",), "2"), ((0, 0), (), "")],
+)
+def test_settled_are_the_facts_that_the_group_has_come_past_and_has_not_parked(
+    position: tuple[int, int], parked: tuple[str, ...], expected: str
+) -> None:
+    entries = [Entry(f"{number}-0", (), None) for number in (1, 2, 3)]
+    fact = Fact(
+        "claim.closed", "CLM-TEST0001", datetime(2026, 1, 1, tzinfo=UTC), 1, SYSTEM, ClaimClosed(outcome="paid")
+    )
+    place = Place(Keyspace(claim_log(1)), 0, {"readers": standing(position, *parked)})
+    page = Page(entries, [fact, fact, fact])
+    assert "".join(entry.id[0] for entry, _ in place.settled("readers", page)) == expected
+    assert [entry.id[0] for entry in entries if place.applied("readers", entry)] == list(expected)
+    assert place.settled("nobody", page) == []
 
 
 async def test_each_partition_is_given_its_own_keys_of_a_family_and_nobody_elses(commands: Redis) -> None:
