@@ -1,2 +1,2 @@
--- revision 4, digest 19f56bb14b6f6ba0
+-- revision 5, digest 3cce7cbe21326293
 -- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.

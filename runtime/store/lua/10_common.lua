@@ -10,6 +10,7 @@ local MAX_DIGITS = 15             -- integers stay exact in Lua's doubles, and f
 local MAX_INTEGER = 999999999999999
 local MAX_EVENTS = 1000           -- events of one unit of append: their ids go into the history by one unpack()
 local MAX_ARGUMENTS = 7000        -- values of one event or one snapshot
+local MOST_DELETED = 1000         -- keys that one DEL takes away
 
 -- What each verb of the closed list needs: the type of its key, and the shape of its arguments.
 local VERB_TYPE = {
@@ -134,7 +135,7 @@ local function look_at(seen, key)
   local now = seen[key]
   if now == nil or now.kind == nil then
     local kind = redis.call('TYPE', key).ok
-    now = {kind = kind, made = kind == 'none', fields = {}, reserved = now and now.reserved}
+    now = {kind = kind, made = kind == 'none', reserved = now and now.reserved}
     seen[key] = now
   end
   return now
@@ -143,53 +144,111 @@ end
 -- The fields of a hash that this call has written so far. A snapshot is remembered as the list that it came in and
 -- taken apart only when an effect touches the same key, which is rare.
 local function written_fields(now)
-  local list = now.list
+  local fields, list = now.fields, now.list
+  if fields == nil then
+    fields = {}
+    now.fields = fields
+  end
   if list then
     now.list = nil
-    for i = 1, #list, 2 do now.fields[list[i]] = list[i + 1] end
+    for i = 1, #list, 2 do fields[list[i]] = list[i + 1] end
   end
-  return now.fields
+  return fields
 end
+
+local RESERVED = {reserved = true} -- never changed: `look_at` puts another table in its place
 
 -- Says that a key is written by the engine alone: no effect may touch it.
 local function reserve(seen, key)
-  seen[key] = {reserved = true}
+  seen[key] = RESERVED
 end
 
--- Counts up in `now` what HINCRBY will count up. Returns nil, or what is wrong. Sums stay numbers: they are exact up
--- to 15 digits, and only `hset` and the store hold texts.
-local function unfit_increment(op, key, now)
+local function other_type(verb, key, now)
+  return verb .. ' on ' .. key .. ': it is a ' .. now.kind .. ', not a ' .. VERB_TYPE[verb]
+end
+
+-- Reads what an effect of `verb` will change in `key`: a value of another type is an error of the reading command, so
+-- TYPE need not be asked. Returns the reply, or nil and what is wrong.
+local function read_for(verb, seen, key, ...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    if string.sub(reply.err, 1, 9) ~= 'WRONGTYPE' then error(reply.err) end
+    seen[key] = nil
+    return nil, other_type(verb, key, look_at(seen, key))
+  end
+  return reply
+end
+
+local function new_sum(key, name, value, more)
+  if type(value) == 'string' then
+    if not is_integer(value) then
+      return nil, 'hincr on ' .. key .. ': field ' .. name .. ' holds no integer of at most 15 digits'
+    end
+    value = tonumber(value)
+  end
+  local sum = (value or 0) + tonumber(more)
+  if sum > MAX_INTEGER or sum < -MAX_INTEGER then
+    return nil, 'hincr on ' .. key .. ': field ' .. name .. ' would outgrow 15 digits'
+  end
+  return sum
+end
+
+-- Counts up what the store has and what this call has made of it. Returns nil, or what is wrong. Sums stay numbers in
+-- `fields`: they are exact up to 15 digits, and only `hset` and the store hold texts.
+-- The sums are what the fields will hold, so the effect becomes the `hset` of them: one command, not one per field. A
+-- user who has only the right to count keeps counting.
+local function unfit_increment(op, seen, key, now)
   local stored = {}
   if not now.made then
     local names = {}
-    for i = 3, #op, 2 do names[#names + 1] = op[i] end
-    stored = redis.call('HMGET', key, unpack(names))
+    for i = 3, #op, 2 do names[(i - 1) / 2] = op[i] end
+    local wrong
+    stored, wrong = read_for('hincr', seen, key, 'HMGET', key, unpack(names))
+    if wrong then return wrong end
   end
   local fields = written_fields(now)
+  local settable = redis.acl_check_cmd('HSET', key)
   for i = 3, #op, 2 do
     local name = op[i]
     local value = fields[name]
     if value == nil then value = stored[(i - 1) / 2] end
-    if type(value) == 'string' then
-      if not is_integer(value) then
-        return 'hincr on ' .. key .. ': field ' .. name .. ' holds no integer of at most 15 digits'
-      end
-      value = tonumber(value)
-    end
-    local sum = (value or 0) + tonumber(op[i + 1])
-    if sum > MAX_INTEGER or sum < -MAX_INTEGER then
-      return 'hincr on ' .. key .. ': field ' .. name .. ' would outgrow 15 digits'
-    end
+    local sum, wrong = new_sum(key, name, value, op[i + 1])
+    if wrong then return wrong end
     fields[name] = sum
+    if settable then op[i + 1] = string.format('%.0f', sum) end
   end
+  if settable then op[1] = 'hset' end
   return nil
 end
 
-local function unfit_raise(op, key, now)
+-- The effect becomes the `set` of the higher one.
+local function unfit_raise(op, seen, key, now)
   local value = now.text
-  if value == nil and not now.made then value = redis.call('GET', key) end
+  if value == nil and not now.made then
+    local wrong
+    value, wrong = read_for('raise', seen, key, 'GET', key)
+    if wrong then return wrong end
+  end
   if value and not is_integer(value) then return 'raise on ' .. key .. ': it holds no integer' end
-  now.text = (value and tonumber(value) > tonumber(op[3])) and value or op[3]
+  if value and tonumber(value) > tonumber(op[3]) then op[3] = value end
+  op[1] = 'set'
+  now.text = op[3]
+  return nil
+end
+
+-- Remembers what an effect writes, for later ones on the same key. Returns nil, or what is wrong.
+local function unfit_beside(verb, op, seen, key, now)
+  if verb == 'hincr' then return unfit_increment(op, seen, key, now) end
+  if verb == 'raise' then return unfit_raise(op, seen, key, now) end
+  if verb == 'hset' then
+    local fields = written_fields(now)
+    for i = 3, #op, 2 do fields[op[i]] = op[i + 1] end
+  elseif verb == 'hdel' then
+    local fields = written_fields(now)
+    for i = 3, #op do fields[op[i]] = false end
+  elseif verb == 'set' then
+    now.text = op[3]
+  end
   return nil
 end
 
@@ -209,35 +268,34 @@ local function unfit(op, keys, seen)
   if now and now.reserved then return verb .. ' on ' .. key .. ': that key is written by append and settle alone' end
   if verb == 'del' then -- whatever it was, so the store need not be asked
     require_right('DEL', key)
-    seen[key] = {kind = 'none', made = true, fields = {}}
+    seen[key] = {kind = 'none', made = true}
     return nil
   end
-  now = look_at(seen, key)
-  local command = VERB_COMMAND[verb]
-  if not now.rights then now.rights = {} end
-  if not now.rights[command] then
-    require_right(command, key)
-    now.rights[command] = true
-  end
   local wanted = VERB_TYPE[verb]
-  if wanted ~= 'any' and now.kind ~= 'none' and now.kind ~= wanted then
-    return verb .. ' on ' .. key .. ': it is a ' .. now.kind .. ', not a ' .. wanted
+  if now == nil and (verb == 'hincr' or verb == 'raise') then
+    now = {kind = wanted} -- as reading it will show
+    seen[key] = now
+  else
+    now = look_at(seen, key)
   end
-  if verb == 'hincr' then
-    wrong = unfit_increment(op, key, now)
-  elseif verb == 'raise' then
-    wrong = unfit_raise(op, key, now)
-  elseif verb == 'hset' then
-    local fields = written_fields(now)
-    for i = 3, #op, 2 do fields[op[i]] = op[i + 1] end
-  elseif verb == 'hdel' then
-    local fields = written_fields(now)
-    for i = 3, #op do fields[op[i]] = false end
-  elseif verb == 'set' then
-    now.text = op[3]
+  local command = VERB_COMMAND[verb]
+  if now.may ~= command then
+    require_right(command, key)
+    now.may = command
   end
+  if wanted ~= 'any' and now.kind ~= 'none' and now.kind ~= wanted then return other_type(verb, key, now) end
+  wrong = unfit_beside(verb, op, seen, key, now)
   if wrong then return wrong end
   if wanted ~= 'any' then now.kind = wanted end
+  return nil
+end
+
+-- The first that is wrong with a list of effects, or nil.
+local function first_unfit(ops, keys, seen)
+  for _, op in ipairs(ops) do
+    local wrong = unfit(op, keys, seen)
+    if wrong then return wrong end
+  end
   return nil
 end
 
@@ -248,7 +306,7 @@ local function write(...)
   return reply
 end
 
--- Performs one checked effect.
+-- Performs one checked effect. `del` is not among them: see `perform_all`; `raise` has become a `set` by then.
 local function perform(op, keys)
   local verb = op[1]
   local key = keys[op[2]]
@@ -274,13 +332,6 @@ local function perform(op, keys)
     for i = 3, #op do write('LREM', key, 1, op[i]) end
   elseif verb == 'set' then
     if op[4] == '0' then write('SET', key, op[3]) else write('SET', key, op[3], 'PX', op[4]) end
-  elseif verb == 'raise' then
-    local now = redis.call('GET', key)
-    local value = op[3]
-    if now and tonumber(now) > tonumber(value) then value = now end
-    if op[4] == '0' then write('SET', key, value) else write('SET', key, value, 'PX', op[4]) end
-  elseif verb == 'del' then
-    write('DEL', key)
   elseif verb == 'expire' then
     write('PEXPIRE', key, op[3])
   elseif verb == 'xadd' then
@@ -291,7 +342,23 @@ local function perform(op, keys)
     end
   elseif verb == 'publish' then
     write('PUBLISH', op[3], op[4])
+  else
+    error({torn = verb .. ' was not checked'})
   end
+end
+
+-- Performs checked effects in their order; keys that go one after the other go by one command.
+local function perform_all(ops, keys)
+  local gone = {}
+  for _, op in ipairs(ops) do
+    local takes_away = op[1] == 'del'
+    if #gone > 0 and (not takes_away or #gone == MOST_DELETED) then
+      write('DEL', unpack(gone))
+      gone = {}
+    end
+    if takes_away then gone[#gone + 1] = keys[op[2]] else perform(op, keys) end
+  end
+  if #gone > 0 then write('DEL', unpack(gone)) end
 end
 
 -- One unit of append, as it travels: positions in a plain array, so that it decodes fast.
@@ -300,9 +367,9 @@ local U_EXPECTED, U_TTL, U_EVENTS, U_FIELDS, U_OPS = 6, 7, 8, 9, 10
 
 -- Keys of a unit that no effect of the same call may touch.
 local function reserve_unit(unit, keys, seen)
-  for _, name in ipairs({U_HEAD, U_HISTORY, U_COMMAND}) do
-    if keys[unit[name]] then reserve(seen, keys[unit[name]]) end
-  end
+  reserve(seen, keys[unit[U_HEAD]])
+  reserve(seen, keys[unit[U_HISTORY]])
+  if keys[unit[U_COMMAND]] then reserve(seen, keys[unit[U_COMMAND]]) end
 end
 
 -- Shape of the events and the snapshot of a unit. Returns nil, or what is wrong.
@@ -319,48 +386,67 @@ local function misformed_unit(unit)
   return nil
 end
 
+-- Is there nothing yet of an entity that has just come into being? One question instead of five. A user who may not ask
+-- it of all four at once (rules that name them one by one) is taken the long way.
+local function all_new(head, snapshot, history, command)
+  local names = command and {head, snapshot, history, command} or {head, snapshot, history}
+  return redis.acl_check_cmd('EXISTS', unpack(names)) and redis.call('EXISTS', unpack(names)) == 0
+end
+
+-- The version that a head holds, from the store or from earlier units of the call. Returns it, or nil and what is wrong.
+local function version_of(head, versions, seen)
+  local version = versions[head]
+  if version then return version end
+  local stored = redis.pcall('GET', head)
+  if type(stored) == 'table' then -- another type, or no right to ask
+    local kind = look_at(seen, head).kind
+    if kind == 'string' then error(stored.err) end
+    return nil, head .. ' is a ' .. kind .. ', not a string'
+  end
+  if not stored then return 0 end
+  if not is_count(stored) then return nil, head .. ' holds no version' end
+  return tonumber(stored)
+end
+
 -- Checks one unit. Returns nil when it may be written, {'REPEATED', ...} with the first answer, or a refusal.
 -- `versions` simulates what earlier units of the same call make of a head, and which command ids they take.
 local function refuse_unit(unit, log_key, keys, versions, seen)
   local command = keys[unit[U_COMMAND]]
-  if command then
-    if versions[command] then return {'REPEATED'} end
-    local first = redis.call('GET', command)
-    if first then return {'REPEATED', cmsgpack.unpack(first)} end
-  end
-  for name, wanted in pairs({[U_HEAD] = 'string', [U_SNAPSHOT] = 'hash', [U_HISTORY] = 'list'}) do
-    local key = keys[unit[name]]
-    local kind = look_at(seen, key).kind
-    if kind ~= 'none' and kind ~= wanted then
-      return {'INVALID', key .. ' is a ' .. kind .. ', not a ' .. wanted}
+  local head, snapshot, history = keys[unit[U_HEAD]], keys[unit[U_SNAPSHOT]], keys[unit[U_HISTORY]]
+  local version, wrong = 0, nil
+  if unit[U_EXPECTED] == 0 and versions[head] == nil and seen[snapshot] == nil and
+    not (command and versions[command]) and all_new(head, snapshot, history, command) then
+    seen[snapshot] = {kind = 'none', made = true}
+  else
+    if command then
+      if versions[command] then return {'REPEATED'} end
+      local first = redis.call('GET', command)
+      if first then return {'REPEATED', cmsgpack.unpack(first)} end
+    end
+    version, wrong = version_of(head, versions, seen)
+    if wrong then return {'INVALID', wrong} end
+    for key, wanted in pairs({[snapshot] = 'hash', [history] = 'list'}) do
+      local kind = look_at(seen, key).kind
+      if kind ~= 'none' and kind ~= wanted then return {'INVALID', key .. ' is a ' .. kind .. ', not a ' .. wanted} end
     end
   end
-  local head = keys[unit[U_HEAD]]
-  local version = versions[head]
-  if version == nil then
-    local stored = redis.call('GET', head) or '0'
-    if not is_count(stored) then return {'INVALID', head .. ' holds no version'} end
-    version = tonumber(stored)
-  end
   if version ~= unit[U_EXPECTED] then return {'CONFLICT', head, tostring(version)} end
-  local wrong = misformed_unit(unit)
+  wrong = misformed_unit(unit)
   if wrong then return {'INVALID', wrong} end
   if #unit[U_FIELDS] > 0 then
-    local snapshot = look_at(seen, keys[unit[U_SNAPSHOT]])
-    snapshot.kind = 'hash'
-    written_fields(snapshot)
-    snapshot.list = unit[U_FIELDS]
+    local now = look_at(seen, snapshot)
+    now.kind = 'hash'
+    if now.list then written_fields(now) end
+    now.list = unit[U_FIELDS]
   end
-  for _, op in ipairs(unit[U_OPS]) do
-    wrong = unfit(op, keys, seen)
-    if wrong then return {'INVALID', wrong} end
-  end
+  wrong = first_unfit(unit[U_OPS], keys, seen)
+  if wrong then return {'INVALID', wrong} end
   require_right('SET', head)
   if #unit[U_EVENTS] > 0 then
     require_right('XADD', log_key)
-    require_right('RPUSH', keys[unit[U_HISTORY]])
+    require_right('RPUSH', history)
   end
-  if #unit[U_FIELDS] > 0 then require_right('HSET', keys[unit[U_SNAPSHOT]]) end
+  if #unit[U_FIELDS] > 0 then require_right('HSET', snapshot) end
   if command then require_right('SET', command) end
   versions[head] = version + #unit[U_EVENTS]
   if command then versions[command] = true end
@@ -381,7 +467,7 @@ local function write_unit(unit, logs, keys)
   write('SET', keys[unit[U_HEAD]], result[1])
   if #unit[U_FIELDS] > 0 then write('HSET', keys[unit[U_SNAPSHOT]], unpack(unit[U_FIELDS])) end
   if #result > 1 then write('RPUSH', keys[unit[U_HISTORY]], unpack(result, 2)) end
-  for _, op in ipairs(unit[U_OPS]) do perform(op, keys) end
+  perform_all(unit[U_OPS], keys)
   local command = keys[unit[U_COMMAND]]
   if command then write('SET', command, cmsgpack.pack(result), 'PX', unit[U_TTL]) end
   return result

@@ -116,10 +116,8 @@ local function check_guards(call, keys)
       return refusal
     end
   end
-  for _, op in ipairs(call[3]) do
-    local wrong = unfit(op, keys, seen)
-    if wrong then return {'INVALID', wrong} end
-  end
+  local wrong = first_unfit(call[3], keys, seen)
+  if wrong then return {'INVALID', wrong} end
   return nil, fresh
 end
 
@@ -176,7 +174,7 @@ local function settle(keys, args)
   local settled = tostring(tonumber(record[2]) + #ids)
   refusal = guarded(state_key, record_key, function()
     for _, unit in ipairs(fresh) do write_unit(unit, call[4], keys) end
-    for _, op in ipairs(call[3]) do perform(op, keys) end
+    perform_all(call[3], keys)
     release(keys, call[7])
     move_position(record_key, ids, token, settled, record[5] or record[6])
   end)

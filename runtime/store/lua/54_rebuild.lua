@@ -19,12 +19,10 @@ local function stage(keys, args)
   local seen = {}
   reserve(seen, keys[1])
   local ops = cmsgpack.unpack(args[5])
-  for _, op in ipairs(ops) do
-    local wrong = unfit(op, keys, seen)
-    if wrong then return {'INVALID', wrong} end
-  end
+  local wrong = first_unfit(ops, keys, seen)
+  if wrong then return {'INVALID', wrong} end
   local done, problem = pcall(function()
-    for _, op in ipairs(ops) do perform(op, keys) end
+    perform_all(ops, keys)
     write('HSET', keys[1], 'id', args[2], 'count', args[3])
     write('PEXPIRE', keys[1], args[4])
   end)

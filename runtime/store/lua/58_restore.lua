@@ -16,10 +16,8 @@ local function restore(keys, args)
   end
   local call, seen = cmsgpack.unpack(args[2]), {}
   reserve(seen, state_key)
-  for _, op in ipairs(call[2]) do
-    local wrong = unfit(op, keys, seen)
-    if wrong then return {'INVALID', wrong} end
-  end
+  local wrong = first_unfit(call[2], keys, seen)
+  if wrong then return {'INVALID', wrong} end
   for _, entry in ipairs(call[1]) do
     local kind = redis.call('TYPE', keys[entry[1]]).ok
     if kind ~= 'none' and kind ~= 'stream' then return {'INVALID', keys[entry[1]] .. ' is a ' .. kind} end
@@ -29,7 +27,7 @@ local function restore(keys, args)
   redis.call('HSET', state_key, 'restoring', args[1])
   local refusal = guarded(state_key, nil, function()
     for _, entry in ipairs(call[1]) do write('XADD', keys[entry[1]], entry[2], unpack(entry, 3)) end
-    for _, op in ipairs(call[2]) do perform(op, keys) end
+    perform_all(call[2], keys)
   end)
   if refusal then return refusal end
   return {'OK', tostring(#call[1])}

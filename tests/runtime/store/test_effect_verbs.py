@@ -88,6 +88,17 @@ async def test_hash_fields_are_counted_up_and_down(commands: Redis) -> None:
     assert await commands.hgetall("k") == {b"a": b"-2", b"b": b"999999999999999"}
 
 
+async def test_counting_and_setting_one_field_by_turns_comes_out_as_one_after_the_other(commands: Redis) -> None:
+    await commands.hset("k", mapping={"a": "5", "other": "1"})
+    turns = [
+        HashIncrement("k", {"a": 1, "b": -3}), HashIncrement("k", {"a": 999_999_999_999_000}), HashSet("k", {"a": "7"}),
+        HashIncrement("k", {"a": -8, "c": 0}), HashDelete("k", ("b",)), HashIncrement("k", {"b": 100_000_000_000_000}),
+    ]  # fmt: skip
+    await applied(commands, *turns)
+    found = {b"a": b"-1", b"b": b"100000000000000", b"c": b"0", b"other": b"1"}
+    assert await commands.hgetall("k") == found
+
+
 async def test_set_members_are_added_and_removed(commands: Redis) -> None:
     await applied(commands, SetAdd("k", ("a", "b")), SetRemove("k", ("a",)))
     assert await commands.smembers("k") == {b"b"}
@@ -123,6 +134,16 @@ async def test_a_key_is_removed(commands: Redis) -> None:
     await commands.set("k", "v")
     await applied(commands, Delete("k"), Delete("none"))
     assert not await commands.exists("k")
+
+
+async def test_keys_that_go_side_by_side_are_all_gone_and_what_is_written_between_them_stays(commands: Redis) -> None:
+    """They go by one command up to a thousand, in the order of the effects."""
+    names = [f"k{number}" for number in range(2_500)]
+    await commands.mset(dict.fromkeys(names, "v"))
+    around = [Put("early", "v"), Delete("early"), Put("late", "v")]
+    await applied(commands, *around, *map(Delete, names[:1_200]), Put("k0", "new"), *map(Delete, names[1_200:]))
+    assert await commands.mget("early", "late", "k0") == [None, b"v", b"new"]
+    assert await commands.exists(*names) == 1
 
 
 async def test_a_key_is_given_an_end(commands: Redis) -> None:

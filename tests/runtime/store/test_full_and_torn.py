@@ -177,6 +177,20 @@ async def test_an_effect_that_its_user_may_not_have_leaves_nothing_of_its_settle
         assert isinstance(settled, Settled), "whoever may goes on from there"
 
 
+async def test_a_user_who_may_count_in_a_hash_but_not_set_it_counts() -> None:
+    """Sums are written as what comes out, by whoever may; rules of ours have counters that nobody may set."""
+    async with own_store() as client:
+        things = await open_things(client, G)
+        await things.add("T1")
+        entries = await things.read(G)
+        await client.hset("k", "a", "5")
+        counting = await limited(client, "-hset", "(~things* +hset)")
+        wanted = Settlement(entries, [HashIncrement("k", {"a": -2, "b": 1})])
+        assert isinstance(await things.settler(G, counting).settle(START, "t", wanted), Settled)
+        assert await client.hgetall("k") == {b"a": b"3", b"b": b"1"}
+        await counting.aclose()
+
+
 @pytest.mark.parametrize("verb", ["xadd", "set", "rpush", "hset"])
 async def test_an_append_that_its_user_may_not_finish_is_not_begun(verb: str) -> None:
     async with own_store() as client:

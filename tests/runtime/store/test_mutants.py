@@ -212,9 +212,8 @@ MISSING = """\
   end
   -- Our own token"""
 UNFIT = """\
-    local wrong = unfit(op, keys, seen)
-    if wrong then return {'INVALID', wrong} end
-  end
+  local wrong = first_unfit(call[3], keys, seen)
+  if wrong then return {'INVALID', wrong} end
   return nil, fresh"""
 MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
     "no position check": (a_zombie_cannot_apply_a_batch_again, (
@@ -245,7 +244,7 @@ MUTANTS: dict[str, tuple[Story, tuple[tuple[str, str], ...]]] = {
         ("refusal = acknowledge(log_key, group, expected, ids)", "refusal = nil"),
     )),
     "effects not checked before the first write": (a_wrong_effect_leaves_nothing_behind, (
-        (UNFIT, "  end\n  return nil, fresh"),
+        (UNFIT, "  return nil, fresh"),
     )),
     "no token check of a settle without entries": (a_late_packet_without_entries_is_fenced, (
         ("    if record[3] ~= args[4] then return {'FENCED', record[1], record[3] or ''} end\n", ""),
