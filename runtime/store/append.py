@@ -20,6 +20,7 @@ from runtime.errors import EffectRefused, Halted, StoreUnavailable
 from runtime.store import functions
 from runtime.store.cluster_client import ClusterClient
 from runtime.store.encoding import DEFAULT_COMMAND_TTL_MS, KeyTable, Logs, LogTable, encode_append, pack
+from runtime.store.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +83,13 @@ class Appender:
         self._logs = logs
         self._bus = bus
         self._ttl = command_ttl_ms
+        self._together: Together[Append, AppendAnswer] = Together(self._each)
 
     async def append(self, unit: Append) -> AppendAnswer:
-        """Append one unit. Raises `Halted` and `EffectRefused`; store errors pass through."""
-        return (await self.append_many([unit]))[0]
+        """Append one unit, together with those of other callers. Raises `Halted`, `EffectRefused`, store errors."""
+        if isinstance(self._client, ClusterClient):  # a call of many ends with the first node that is away
+            return (await self.append_many([unit]))[0]
+        return await self._together.append(unit)
 
     async def append_many(self, units: Sequence[Append]) -> list[AppendAnswer]:
         """Append independent units in one round trip; each is atomic on its own. Raises `StoreFull` early."""
@@ -115,12 +119,52 @@ class Appender:
         index = KeyTable()
         logs = LogTable(index, self._logs)
         encoded = [encode_append(unit, index, logs, self._ttl) for unit in units]
+        return [_answer(reply, self._confirmed) for reply in await self._called(index, logs, encoded)]
+
+    async def _each(self, units: Sequence[Append]) -> list[AppendAnswer | Exception]:
+        """What became of units that have nothing to do with each other: one that is refused does not touch the rest."""
+        if self._room is not None:
+            await self._room.require()
+        outcomes: dict[int, AppendAnswer | Exception] = {}
+        index, logs, encoded = self._encodable(units, outcomes)
+        replies = await self._called(index, logs, encoded) if encoded else []
+        sent = [place for place in range(len(units)) if place not in outcomes]
+        for place, reply in zip(sent, replies, strict=True):
+            try:
+                outcomes[place] = _answer(reply, self._confirmed)
+            except (EffectRefused, Halted) as refusal:
+                outcomes[place] = refusal
+        return [outcomes[place] for place in range(len(units))]
+
+    def _encodable(
+        self, units: Sequence[Append], refused: dict[int, AppendAnswer | Exception]
+    ) -> tuple[KeyTable, LogTable, list[Any]]:
+        """Encode those that can be; `refused` gets what is wrong with the others.
+
+        Each of those costs a new start, as the keys that it declared must not be sent. They are bugs, and rare.
+        """
+        index = KeyTable()
+        logs = LogTable(index, self._logs)
+        encoded: list[Any] = []
+        for place, unit in enumerate(units):
+            if place in refused:
+                continue
+            known = len(index.keys)
+            try:
+                encoded.append(msgspec.Raw(pack(encode_append(unit, index, logs, self._ttl))))
+                "".join(index.keys[known:]).encode()  # half a character in a name cannot be sent
+            except (EffectRefused, ValueError, TypeError) as problem:
+                refused[place] = problem
+                return self._encodable(units, refused)
+        return index, logs, encoded
+
+    async def _called(self, index: KeyTable, logs: LogTable, encoded: Sequence[Any]) -> list[Any]:
         await failpoints.reach("append.before")
         packed = pack([logs.rows, encoded])
         call = functions.call(self._client, functions.APPEND, index.keys, [packed], self._bus, received=self._received)
         replies = await failpoints.sent("append.sent", call)
         await failpoints.reach("append.replied")
-        return [_answer(reply, self._confirmed) for reply in replies]
+        return replies
 
     async def append_surely(self, units: Sequence[Append], *, seconds: float) -> list[AppendAnswer]:
         """Append, and ask again for up to `seconds` while the store is away or its answer was lost.
