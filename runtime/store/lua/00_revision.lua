@@ -1,2 +1,2 @@
--- revision 5, digest 3cce7cbe21326293
+-- revision 6, digest 650b84aaab4ba505
 -- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.

@@ -12,6 +12,7 @@ local function append(keys, args)
   local call = cmsgpack.unpack(args[1])
   local logs, units = call[1], call[2]
   local answers = {}
+  local open = {} -- logs that were looked at: within one call nothing but a torn unit closes one
   for i, unit in ipairs(units) do
     local log = logs[unit[U_LOG]]
     local state_key = keys[log[2]]
@@ -19,13 +20,20 @@ local function append(keys, args)
     reserve(seen, keys[log[1]])
     reserve(seen, state_key)
     reserve_unit(unit, keys, seen)
-    local refusal = refuse_log(keys[log[1]], state_key, log[3]) or refuse_unit(unit, keys[log[1]], keys, {}, seen)
+    local refusal = nil
+    if not open[log] then refusal = refuse_log(keys[log[1]], state_key, log[3]) end
+    if refusal == nil then
+      open[log] = true
+      refusal = refuse_unit(unit, keys[log[1]], keys, {}, seen)
+    end
     if refusal == nil then
       local result
       refusal = guarded(state_key, nil, function() result = write_unit(unit, logs, keys) end)
       if refusal == nil then
         table.insert(result, 1, 'OK')
         answers[i] = result
+      else
+        open = {}
       end
     elseif refusal[1] == 'REPEATED' then
       local first = refusal[2]

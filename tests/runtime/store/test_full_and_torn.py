@@ -225,6 +225,18 @@ async def test_a_partition_that_was_repaired_and_resumed_goes_on() -> None:
         assert isinstance(await things.settle(G, START, await things.read(G)), Settled)
 
 
+async def test_what_comes_behind_a_torn_append_in_the_same_call_is_refused() -> None:
+    async with own_store() as client:
+        things = await open_things(client, G)
+        await end_of_ids(client, "full")
+        torn = facts("T2", 0, 1, StreamAdd("full", ("f", "v")))
+        with pytest.raises(Halted):
+            await Appender(client, {"things": things.log}).append_many([facts("T1", 0, 1), torn, facts("T3", 0, 1)])
+        keys = things.keys
+        assert await client.exists(keys.head("T1")) == 1
+        assert await client.exists(keys.head("T3"), keys.snapshot("T3"), keys.history("T3")) == 0
+
+
 @window("W17")
 async def test_a_user_who_could_not_leave_the_torn_mark_writes_nothing_at_all() -> None:
     """W17: half a call without a mark would be done again."""
