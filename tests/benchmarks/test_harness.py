@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.benchmarks import corpus
-from tests.benchmarks.bench import all_rows, chosen
+from tests.benchmarks.bench import all_rows, chosen, main
 from tests.benchmarks.bench_run import SCALES, attempt
 from tests.benchmarks.board import Board
 from tests.benchmarks.chart import chart
@@ -92,3 +92,22 @@ def test_a_run_is_written_as_table_json_and_chart(tmp_path: Path) -> None:
 def test_the_chart_draws_the_longest_bar_first() -> None:
     text = chart("t", "u", [("slow", Spread(10, 9, 11, 5), False), ("quick & dirty", Spread(900, 800, 950, 5), True)])
     assert text.index("quick &amp; dirty") < text.index("slow")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_make_bench_measures_a_row_and_writes_what_it_saw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rows", "B4", "--rounds", "1", "--scale", "tiny", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "round 1 of 1: B4" in told
+    written = msgspec.json.decode((tmp_path / "latest.json").read_bytes())
+    assert written["errors"] == {}
+    assert {one["row"] for one in written["verdicts"]} == {"B4", "B5"}
+    assert all(value > 0 for one in written["figures"].values() for value in one["values"])
+    assert "| B4 | end to end |" in (tmp_path / "latest.md").read_text()
+
+
+def test_a_row_that_does_not_exist_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rows", "B99"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bench: there is no row 'B99'; there are: B1, ") and said.count("\n") == 1
