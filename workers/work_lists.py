@@ -12,7 +12,7 @@ from domain.bodies.base import SYSTEM
 from domain.bodies.handling import AssignmentDeferred, ClaimAssigned, ClaimReassigned
 from domain.delta import Delta
 from domain.roster import with_load
-from domain.statistics import SPECIAL
+from domain.statistics import SPECIAL, listed_anew
 from runtime.effects import HashIncrement, HashSet, ListPush, ListRemove
 
 if TYPE_CHECKING:
@@ -109,15 +109,17 @@ class WorkLists:
         return HashIncrement(self._keys.adjuster_load, {adjuster: weight, "#decisions": 1})
 
     def _listed(self, fact: Fact) -> list[Effect]:
-        """Onto lists and off them, as `domain.statistics` has it; taken off first, so that it stands there once."""
+        """Onto lists and off them, as `domain.statistics` has it; taken off first where it may stand already."""
         special = SPECIAL.get(type(fact.body))
         if special is None:
             return []
         found = Delta()
         special(found, fact, fact.body, "")  # the day is that of figures, and no list goes by it
         effects: list[Effect] = []
+        anew = listed_anew(fact.body)
         for (view, claim_id), is_in in found.members.items():
-            effects.append(ListRemove(self._keys.figures(view), (claim_id,)))
+            if not (is_in and anew):
+                effects.append(ListRemove(self._keys.figures(view), (claim_id,)))
             if is_in:
                 effects.append(ListPush(self._keys.figures(view), (claim_id,)))
         return effects

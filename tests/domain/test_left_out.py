@@ -13,10 +13,12 @@ from domain import commands as c
 from domain.bodies import deciding, ending, handling, intake
 from domain.bodies.base import SYSTEM
 from domain.claim import KEEPS_SEALED, evolve
+from domain.delta import Delta
 from domain.events import EVENTS, TYPE_OF, Fact
 from domain.privacy import change_sealed, sealed_paths
 from domain.process import advance, in_hand
 from domain.sla import timers
+from domain.statistics import SPECIAL, listed_anew
 from tests.domain.test_properties import ACTS, POLICIES, told
 from tests.support.claims import NOW, SENIOR, context
 
@@ -117,3 +119,21 @@ def test_what_follows_for_a_claim_in_hand_needs_neither_policy_nor_payee_nor_ros
             looked += 1
             followed += bool(full.facts)
     assert looked and followed
+
+
+def test_what_is_not_taken_off_a_list_first_does_not_stand_on_it() -> None:
+    met: set[type] = set()
+    for facts in lives():
+        listed: set[tuple[str, ...]] = set()
+        for fact in facts:
+            special = SPECIAL.get(type(fact.body))
+            if special is None:
+                continue
+            found = Delta()
+            special(found, fact, fact.body, "")
+            for (view, _), is_in in found.members.items():
+                if is_in and listed_anew(fact.body):
+                    met.add(type(fact.body))
+                    assert view not in listed, [one.type for one in facts]
+                (listed.add if is_in else listed.discard)(view)
+    assert met >= {handling.ClaimAssigned, ending.ClaimClosed, ending.ClaimWithdrawn}
