@@ -54,7 +54,8 @@ DAMAGE_SECONDS = 8.0
 """How long nothing has to happen behind a damaged log: a worker may just be starting, on a busy machine."""
 
 CLIENTS, PRODUCERS = 3, 1
-DISK_MIB = 24
+DISK_MIB = 64
+"""The disk that a fault fills: more than twice what a seed writes (25 MiB, seed 84), so that it is full by the fault alone."""
 
 
 class Outcome(msgspec.Struct):
