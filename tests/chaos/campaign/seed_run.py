@@ -55,7 +55,7 @@ DAMAGE_SECONDS = 8.0
 
 CLIENTS, PRODUCERS = 3, 1
 DISK_MIB = 64
-"""The disk that a fault fills: more than twice what a seed writes (25 MiB, seed 84), so that it is full by the fault alone."""
+"""The disk that a fault fills: more than twice what a seed writes (25 MiB), so that it is full by the fault alone."""
 
 
 class Outcome(msgspec.Struct):
