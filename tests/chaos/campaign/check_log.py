@@ -55,7 +55,7 @@ def nothing_else_is_there(seen: Evidence) -> Iterator[Violation]:
     """I2: every entry was tried by somebody, or follows from an entry that is there; a refused one is not there."""
     tried = {event: one for one in seen.tries if one.data["what"] == "append" for event in one.data["events"]}
     commands = {one.data["command"] for one in seen.tries if one.data["what"] == "append"}
-    digests = Counter(one.data["digest"] for one in seen.tries if one.data["what"] == "raw")
+    sent = Counter((one.data["log"], one.data["digest"]) for one in seen.tries if one.data["what"] == "raw")
     causes = {
         entry.event or entry.id
         for name, n in seen.places()
@@ -79,11 +79,9 @@ def nothing_else_is_there(seen: Evidence) -> Iterator[Violation]:
                     f"{entry.id} ({entry.named.get('eventType')}, {entry.event}): tried by nobody, of no cause",
                 )
         for digest, count in raw.items():
-            if count > digests[digest]:
-                yield Violation(
-                    "I2",
-                    f"{name} partition {partition}: there {count} times, sent {digests[digest]} times",
-                )
+            times = sent[seen.key(name, partition), digest]
+            if count > times:
+                yield Violation("I2", f"{name} partition {partition}: there {count} times, sent there {times} times")
 
 
 def _follows(entry: LogEntry, causes: set[str], commands: set[str]) -> bool:
