@@ -99,8 +99,10 @@ async def poison_entries(scene: Scene) -> bool:
 @fault("an entry that kills its process", "F18", "killer")
 async def killer_entry(scene: Scene) -> bool:
     """Whoever handles it in one group dies; in the end it is parked, and no neighbour with it."""
-    claim_id = poison.poison_id("K", scene.chance.choice("AN"), scene.book.number())
+    letter = scene.chance.choice("AN")
     for _ in range(20):
+        # Another claim each time: the one before it may be there, and a second notice of it would not become a fact.
+        claim_id = poison.poison_id("K", letter, scene.book.number())
         if await scene.chance.choice(scene.producers).submit(claim_id):
             return True
     return False
