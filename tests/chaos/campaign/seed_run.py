@@ -53,6 +53,9 @@ REST_SECONDS = 60.0
 DAMAGE_SECONDS = 8.0
 """How long nothing has to happen behind a damaged log: a worker may just be starting, on a busy machine."""
 
+MOMENTS = 3
+"""How often the ordinary run tries a fault that came at a wrong moment: no other seed makes up for it there."""
+
 CLIENTS, PRODUCERS = 3, 1
 DISK_MIB = 64
 """The disk that a fault fills: more than twice what a seed writes (25 MiB), so that it is full by the fault alone."""
@@ -162,7 +165,9 @@ class _Run:
         try:
             await asyncio.sleep(0.8)
             for name in self.plan.faults:
-                await scene.strike(name)
+                for _ in range(MOMENTS if self.plan.seed == SMALL else 1):
+                    if await scene.strike(name):
+                        break
                 await scene.pause(0.0, 0.25)
                 for task in loads:
                     if task.done():
