@@ -19,7 +19,7 @@ from tests.support.worker_program import WorkerOrder, worker
 if TYPE_CHECKING:
     from runtime.store.clients import StoreAddress
 
-pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(120)]
 
 LEFT, SOUTH = "left", "south"
 """Two names that share four seats."""
@@ -56,7 +56,7 @@ async def test_a_clock_that_jumps_by_an_hour_and_back_costs_no_entry_and_no_seat
         assert loaded(one.process.pid, library), "its clock cannot be set"
         try:
             async with worker(WorkerOrder(url=store_address.url, name=SOUTH, partitions=4, lease=LEASE)):
-                await until(partial(placed, client), within=15.0, what="both serve what is theirs")
+                await until(partial(placed, client), within=20.0, what="both serve what is theirs")
                 before = await client.owners()
                 for offset in (3600, -3600, 0):
                     clock.set(offset)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+START_SECONDS = 40.0
+"""Until a process says that it is up, on a machine that others use as well."""
+
 
 class WorkerOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is to run. `act`: what its actor does before it handles an entry (see `Acting`)."""
@@ -156,7 +159,7 @@ async def worker(order: WorkerOrder, *, wait: bool = True) -> AsyncIterator[Work
     one = Worker(process)
     try:
         if wait:
-            await until(lambda: _said_up(one), within=15.0, what="the worker is up")
+            await until(lambda: _said_up(one), within=START_SECONDS, what="the worker is up")
         yield one
     finally:
         process.kill()

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 1.0
 """Lease of the processes here: short, so that a takeover does not take most of a test."""
 
+START_SECONDS = 40.0
+"""Until a process says that it is ready, on a machine that others use as well."""
+
 AWAY = (redis.exceptions.RedisError, RuntimeFault, OSError)
 """What a client of a store sees that is killed, paused or cut off."""
 
@@ -155,7 +158,7 @@ class ClaimsCluster:
     async def birth(self, *words: str) -> Process:
         """Start one process and wait until it says that it is ready."""
         one = self.launch(*words)
-        await until(one.has_started, within=20.0, what="the process is ready")
+        await until(one.has_started, within=START_SECONDS, what="the process is ready")
         return one
 
     def bury(self, one: Process) -> None:
