@@ -19,7 +19,7 @@ from tests.support.worker_program import WorkerOrder, worker
 if TYPE_CHECKING:
     from runtime.store.clients import StoreAddress
 
-pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(180)]
 
 LEFT, SOUTH = "left", "south"
 """Two names that share four seats."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 5.0
 """The drain budget of the profile `test`."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 async def loaded(cluster: ClaimsCluster, claims: int) -> Producer:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.store.clients import StoreAddress
 
 # Some start one process after the other, and a start takes seconds on a machine that others use as well.
-pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(180)]
 
 WITHIN = 20.0
 """Seconds for whatever a process has to come to first; generous, because a loaded machine is no fault."""
