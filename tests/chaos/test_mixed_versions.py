@@ -44,7 +44,7 @@ class Worker:
 
     async def up(self) -> None:
         """It serves its seats."""
-        await until(self._serves, within=30.0, what=f"a worker is up: {self.log.read_text()[-500:]}")
+        await until(self._serves, within=60.0, what=f"a worker is up: {self.log.read_text()[-500:]}")
 
     def _serves(self) -> bool:
         assert self.process.returncode is None, self.log.read_text()[-2000:]

@@ -166,7 +166,7 @@ class ClaimsCluster:
         self.processes.remove(one)
         one.close()
 
-    def cli(self, *words: str, within: float = 30.0) -> Any:
+    def cli(self, *words: str, within: float = 60.0) -> Any:
         """One command line on this store, to its end."""
         return cli(*words, url=self.server.url, data_dir=self.data_dir, env=self.env, within=within)
 
