@@ -126,7 +126,7 @@ class LogTable:
 
 
 def encode_append(unit: Append, index: KeyTable, logs: LogTable, ttl_ms: int) -> list[Any]:
-    """One unit of append in the order that the Lua side reads (constants U_* in `10_common.lua`)."""
+    """One unit of append in the order that the Lua side reads (constants U_* in `16_units.lua`)."""
     keys = logs.keyspace(unit.log)
     entity = unit.entity
     return [

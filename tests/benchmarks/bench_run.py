@@ -97,6 +97,7 @@ class BenchRun:
 
     async def measured(self, program: Program, order: dict[str, Any], seconds: float = WORK_SECONDS) -> Outcome:
         """Run the `work` of a program and look what the server did meanwhile."""
+        await self.server.rest()
         before = await self.server.work()
         answer = await run(program, "work", order, seconds)
         after = await self.server.work()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 FIRST_PORT = 21_700
+
+REST_SECONDS = 600.0
+"""For a rewrite of the append-only file of five million events."""
 
 SLICE = 400
 """Entries of one call of the filling script: some 400 kB of arguments."""
@@ -78,6 +83,21 @@ class BenchServer:
         cpu = await self.client.info("cpu")
         found = {name.removeprefix("cmdstat_"): (int(one["calls"]), float(one["usec"])) for name, one in stats.items()}
         return found, float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
+
+    async def rest(self) -> None:
+        """Wait until what filling it has begun is over: a rewrite of the append-only file, the writes of the disk.
+
+        Such a rewrite takes a core for as long as the log is large: what is measured beside it says nothing of the
+        log. Two looks, because one may begin a tenth of a second after it became due.
+        """
+        quiet = 0
+        async with asyncio.timeout(REST_SECONDS):
+            while quiet < 2:
+                found = await self.client.info("persistence")
+                busy = found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]
+                quiet = 0 if busy else quiet + 1
+                await asyncio.sleep(0.2)
+        await asyncio.to_thread(os.sync)
 
     async def used_memory(self) -> int:
         """Bytes of data and their overhead."""

@@ -1,2 +1,2 @@
--- revision 6, digest 650b84aaab4ba505
+-- revision 7, digest 1428299552305f4b
 -- Raised by `make library-revision` with every change of the other files: see runtime/store/revision.py.

@@ -36,13 +36,13 @@ APPEND_ROWS = (
     ),
     Mutant(
         "append: writes the snapshot before the check", "append forgets the history index",
-        (lua("10_common.lua", "  if #result > 1 then write('RPUSH'", "  if false then write('RPUSH'"),),
+        (lua("16_units.lua", "  if #result > 1 then write('RPUSH'", "  if false then write('RPUSH'"),),
         "I5",
         (STORE + "test_append.py::test_an_append_writes_events_version_snapshot_history_and_effects_together",),
     ),
     Mutant(
         "append: writes the snapshot before the check", "XADD creates the stream",
-        (STREAM_GONE, lua("10_common.lua", "log_key, 'NOMKSTREAM', '*'", "log_key, '*'")),
+        (STREAM_GONE, lua("16_units.lua", "log_key, 'NOMKSTREAM', '*'", "log_key, '*'")),
         "W26", (STORE + "test_append.py::test_a_log_that_is_gone_is_not_made_again_by_an_append",),
     ),
     story("halt flag ignored by append", "append ignores the halt", "I15"),
@@ -75,7 +75,7 @@ SETTLE_ROWS = (
     Mutant(
         "settle: position written before effects", "errors of effects are swallowed",
         (lua(
-            "10_common.lua",
+            "14_performing.lua",
             "  if type(reply) == 'table' and reply.err then error({torn = reply.err}) end\n  return reply\nend\n\n"
             "-- Performs one",
             "  return reply\nend\n\n-- Performs one",
