@@ -28,7 +28,9 @@ class PromptConnection(AbstractConnection):
             await super().send_packed_command(command, check_health)
             return
         try:
-            writer.writelines(command)
+            # In one piece: from Python 3.12 on asyncio's transports hold nobody back after `writelines`, and one whose
+            # connection was just lost ends there in an AttributeError, which nobody takes for a fault of the store.
+            writer.write(b"".join(command))
             if writer.transport.get_write_buffer_size() > TAKEN_AT_ONCE:
                 async with asyncio.timeout(self.socket_timeout):
                     await writer.drain()
