@@ -11,7 +11,7 @@ from runtime.errors import StoreUnavailable
 from runtime.store.credentials import SecretFile
 from runtime.store.opening import open_store
 from tests.support.secured_store import Secured, secured_store
-from tests.support.small_cluster import small_cluster
+from tests.support.small_cluster import small_cluster, wrong
 from tests.support.store import command
 from tests.support.waiting import until
 from workers.adapters.auto_portfolio import portfolio
@@ -19,7 +19,6 @@ from workers.adapters.store_passwords import finish_rotation, make_next, switch_
 from workers.importing import Importer, batches
 from workers.routing import groups
 from workers.store_users import Logs, users
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,11 +81,7 @@ async def test_passwords_change_under_load_and_nothing_is_lost(tmp_path: Path) -
             assert all(old[name] != (secured.passwords / name).read_text() for name in NAMES)
             await cluster.to_the_end()
             assert all(await clerk.claims.read(confirmed)), "a confirmed claim is lost"
-
-            async def verified() -> bool:
-                return (await verify(clerk)).ok
-
-            await until(verified, within=20.0, what="every guarantee holds")
+            assert wrong(await cluster.verified()) == {}
         assert [entry for entry in await secured.refused() if "auth" in entry[2]] == [], "nobody was turned away"
 
 

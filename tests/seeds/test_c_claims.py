@@ -41,7 +41,7 @@ def test_c3_a_group_that_is_set_back_to_the_beginning_changes_nothing(lab: Lab) 
     after = picture(lab)
     assert after["workloads"] == before["workloads"]
     assert after["queues"] - before["queues"] == Counter()
-    assert lab.ok("verify")["differences"] == 0
+    assert lab.verified()["differences"] == 0
 
 
 def picture(lab: Lab) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def parked(lab: Lab, event_type: str, claim: str, data: object, **changes: str) 
 
     reason: str = (found := until_sync(letter, within=10, what="it is parked") or {})["reason"]
     assert sum(bool(entry.get("sequence")) for entry in lab.log()) == before
-    assert lab.ok("verify")["differences"] == 0, "a parked entry is no difference"
+    assert lab.verified()["differences"] == 0, "a parked entry is no difference"
     lab.ok("parked", "drop", found["id"], "--reason", "the row is shown")
     return reason
 

@@ -173,12 +173,13 @@ def test_projection_equals_fold(lab: Lab) -> None:
     """What actors fold as they go is what the pure rules fold from the whole log (rows S45, S88)."""
     lab.paid()
     lab.rest()
-    told = lab.ok("verify")
+    told = lab.verified()
     assert told["differences"] == 0
     assert told["invariants"]["snapshot"]["checked"] > 0
     assert told["invariants"]["analytics"]["checked"] > 0
     lab.client.hincrby(f"analytics:hourly:{today()}", "claim.submitted", 1)
     try:
+        assert not lab.verified()["ok"]
         assert lab.cs("verify").code == 1
     finally:
         lab.client.hincrby(f"analytics:hourly:{today()}", "claim.submitted", -1)

@@ -18,7 +18,6 @@ from tests.support.windows import window
 from workers.archivists import KINDS
 from workers.keys import CLAIM_LOG
 from workers.putting_back import put_back
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +97,7 @@ async def test_w29_a_rolled_back_store_halts_and_gets_its_archived_tail_back(
         assert await facts(commands, log) == before
     async with small_cluster(store_address, tmp_path) as cluster:
         await cluster.to_the_end()
-        report = await verify(cluster.app, archives=archives(tmp_path))
+        report = await cluster.verified(archives=archives(tmp_path))
         assert {name: one.first for name, one in report.invariants.items() if one.violations} == {}
         (await command(commands, "XLEN", CLAIM_LOG))
     assert ArchiveReader(tmp_path / "store.archive", CLAIM_LOG, 0).tail().count == await command(

@@ -22,7 +22,6 @@ from workers.adapters.small_claims import small_claims
 from workers.importing import Importer
 from workers.recording import Recorder
 from workers.timing import SimulatedTiming
-from workers.verifying import verify
 from workers.waiting_payees import LOOK_AGAIN
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Waiting:
         await self.verified()
 
     async def verified(self) -> None:
-        report = await verify(self.cluster.app)
+        report = await self.cluster.verified()
         assert report.ok, report
 
 
@@ -204,7 +203,7 @@ async def test_a_claim_that_waits_and_is_not_listed_turns_verify_red(
     async with waiting(store_address, tmp_path) as house:
         await house.approve(UNVERIFIED)
         await command(house.cluster.app.store.commands, "ZREM", house.key, house.claim_id)
-        report = await verify(house.cluster.app)
+        report = await house.cluster.verified()
         found = report.invariants["work_lists"].first
         assert not report.ok
         assert any(f"{house.key}: {house.claim_id}" in line for line in found), found

@@ -97,10 +97,16 @@ class Region:
                 waiting.kill()
 
     def at_rest(self) -> None:
-        """Wait until no group has anything to do."""
+        """Wait until no group has anything to do, seen twice: one may have been given work by one looked at later."""
+        before: list[int] = []
 
         def resting() -> bool:
-            return not any(group["backlog"] for group in self.ok("groups")["groups"])
+            groups = self.ok("groups")["groups"]
+            idle = not any(group["backlog"] for group in groups)
+            settled = [group["settled"] for group in groups] if idle else []
+            same = idle and settled == before
+            before[:] = settled
+            return same
 
         until_sync(resting, within=30, what=f"every group in {self.folder.name} rests")
 

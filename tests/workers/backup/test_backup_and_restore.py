@@ -27,7 +27,6 @@ from workers.backup.taking import Backup
 from workers.bootstrap import log_specs, open_application
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG
 from workers.stub_bank.server import serving_bank
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,12 +65,12 @@ async def ids_of(client: Redis, stream: str) -> list[str]:
 
 
 async def is_verified(cluster: SmallCluster) -> bool:
-    return (await verify(cluster.app)).ok
+    return (await cluster.verified()).ok
 
 
 async def has_wrong(cluster: SmallCluster, wanted: list[str]) -> bool:
     """Whether this, and nothing else, is found to be wrong."""
-    invariants = (await verify(cluster.app)).invariants.values()
+    invariants = (await cluster.verified()).invariants.values()
     return [words for checked in invariants for words in checked.first] == wanted
 
 

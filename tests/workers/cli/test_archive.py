@@ -54,7 +54,7 @@ def test_a_store_from_an_older_copy_is_halted_explained_and_made_whole_again(tmp
         assert back["appended"] >= len(history)
         lab.rest()
         assert [(one["sequence"], one["type"], one["eventId"]) for one in lab.facts(paid)] == history
-        assert lab.ok("verify")["differences"] == 0
+        assert lab.verified()["differences"] == 0
         assert lab.cs("archive", "status").code == 0
         assert lab.ok("archive", "accept", "--reason", "again")["accepted"] == []
         assert cluster.stop() == 0
