@@ -17,7 +17,7 @@ from tests.support.worker_program import WorkerOrder, worker
 if TYPE_CHECKING:
     from runtime.store.clients import StoreAddress
 
-pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(600)]
 
 LEFT, SOUTH = "left", "south"
 """Two names that share four seats."""
@@ -50,13 +50,13 @@ async def test_a_clock_that_jumps_by_an_hour_and_back_costs_no_entry_and_no_seat
         assert loaded(one.process.pid, library), "its clock cannot be set"
         try:
             async with worker(WorkerOrder(url=store_address.url, name=SOUTH, partitions=4)):
-                await until(partial(held_by, client, LEFT, SOUTH), within=15.0, what="both serve")
+                await until(partial(held_by, client, LEFT, SOUTH), what="both serve")
                 before = await client.owners()
                 for offset in (3600, -3600, 0):
                     clock.set(offset)
                     for n in range(24):
                         await client.add(f"T{n}", 2)
-                    await client.at_rest(within=20.0)
+                    await client.at_rest()
                     await client.nothing_lost_nothing_twice()
                 assert await client.owners() == before
         finally:

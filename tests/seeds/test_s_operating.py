@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runtime.store.clients import StoreAddress
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 G = "listers"
 

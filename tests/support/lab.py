@@ -16,7 +16,7 @@ from unittest import mock
 import redis
 
 from tests.support.commands import Said, environment, running_cluster
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 from workers.cli import main
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Lab:
         """`r HGETALL claim:$C`."""
         return texts(self.client.hgetall(f"claim:{claim_id}"))
 
-    def until_state(self, claim_id: str, state: str, within: float = 10.0) -> None:
+    def until_state(self, claim_id: str, state: str, within: float = PATIENCE) -> None:
         """Wait until the claim is in this state."""
         until_sync(
             lambda: self.client.hget(f"claim:{claim_id}", "state") == state.encode(),
@@ -131,7 +131,7 @@ class Lab:
         found: list[dict[str, Any]] = self.ok("groups")["groups"]
         return found
 
-    def rest(self, within: float = 20.0) -> None:
+    def rest(self, within: float = PATIENCE) -> None:
         """Wait until no group has anything to do, seen twice with nothing settled in between.
 
         Groups are looked at one after the other: one that was idle may have been given work by one looked at later.

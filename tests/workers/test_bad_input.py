@@ -153,7 +153,7 @@ async def test_a_raw_entry_that_cannot_be_is_parked_with_its_field_and_nothing_i
             if log == CLAIM_LOG:
                 body["description"] = body["description"][:300_000]  # eight groups read it there: longer shows no more
             await command(cluster.app.store.commands, "XADD", log, "*", *raw(name, body))
-        await cluster.at_rest(within=60.0)
+        await cluster.at_rest()
         parked = await letters(cluster, log, group)
         for name, case in ids.items():
             assert case.says in parked.get(name, "not parked"), case.name

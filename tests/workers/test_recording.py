@@ -56,7 +56,7 @@ async def test_new_bank_details_hold_a_payment_back_until_a_call_back_confirms_t
     assert report.ok, report.invariants
 
 
-@pytest.mark.timeout(120)  # several command lines, each opens the application anew
+@pytest.mark.timeout(600)  # several command lines, each opens the application anew
 async def test_an_endorsement_holds_for_later_losses_and_a_cancellation_for_decisions_still_open(
     store_address: StoreAddress, tmp_path: Path
 ) -> None:

@@ -91,9 +91,9 @@ class Waiting:
         async def looked() -> bool:
             return (await self.waits()).get(self.claim_id, now + 1) > now
 
-        await until(rung, within=20.0, what="no clock is left to ring")
+        await until(rung, what="no clock is left to ring")
         await self.cluster.at_rest()  # what a clock says wakes the claim at the time of that clock, which is past
-        await until(looked, within=20.0, what="the waiting claim was looked at")
+        await until(looked, what="the waiting claim was looked at")
         await self.cluster.at_rest()
 
     async def initiated(self) -> int:
@@ -192,7 +192,7 @@ async def test_a_death_while_it_pays_pays_once(store_address: StoreAddress, tmp_
         with failpoints.armed(point) as watch:
             house.go_to(claim.updated_at + LOOK_AGAIN)
             await house.looked_at()
-            await until(lambda: bool(watch.acted), within=20.0, what="it died")
+            await until(lambda: bool(watch.acted), what="it died")
         await house.cluster.at_rest()
         await house.paid_once()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
 
 
-@pytest.mark.timeout(120)  # several command lines, each opens the application anew
+@pytest.mark.timeout(600)  # several command lines, each opens the application anew
 async def test_something_is_given_after_a_denial_by_a_manager_with_the_reason_and_explained(
     store_address: StoreAddress, tmp_path: Path
 ) -> None:

@@ -61,7 +61,7 @@ def refused(lab: Lab, *words: str) -> str:
     return said.one_line()
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 def test_a_claim_goes_through_everything_that_people_do_and_verify_stays_green(lab: Lab) -> None:
     claim = lab.assigned(amount=3000)
     ok(lab, "note", claim, "spoke to the garage", "--kind", "contact")
@@ -115,7 +115,7 @@ def test_a_claim_goes_through_everything_that_people_do_and_verify_stays_green(l
     assert (told := lab.verified())["ok"], told
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 def test_a_machines_decision_that_is_rescinded_gives_the_claim_an_owner_whose_load_counts(lab: Lab) -> None:
     claim = lab.submit(amount=1200)
     lab.until_state(claim, "PAYMENT_PENDING")

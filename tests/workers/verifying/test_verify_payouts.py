@@ -56,7 +56,7 @@ async def test_a_change_of_what_is_known_of_payouts_is_named(
         await house.until_state(await house.pending(), State.CLOSED)
         house.behave(fail_later="TIMEOUT_AT_CLEARING", fail_next=2)
         claim_id = await house.pending()
-        await until(lambda: len(house.orders(claim_id)) == 2, within=10.0, what="the attempt that is made at once")
+        await until(lambda: len(house.orders(claim_id)) == 2, what="the attempt that is made at once")
         payment = (await house.until_state(claim_id, State.PAYMENT_FAILED)).payments[0]
         house.say(paymentId=payment.id, key=payment.id, kind="confirmed", amount=payment.amount, currency="USD")
         await house.items(1)
