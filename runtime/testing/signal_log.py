@@ -33,7 +33,7 @@ class SignalLog:
             if isinstance(signal, kind) and all(getattr(signal, name) == fields[name] for name in fields)
         ]
 
-    async def wait_for(self, kind: type[S], *, count: int = 1, within: float = 5.0, **fields: object) -> S:
+    async def wait_for(self, kind: type[S], *, count: int = 1, within: float = 60.0, **fields: object) -> S:
         """The `count`-th such signal, now or later. AssertionError after `within` seconds, with what came
         instead.
         """

@@ -95,7 +95,7 @@ def test_the_chart_draws_the_longest_bar_first() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_make_bench_measures_a_row_and_writes_what_it_saw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--rows", "B4", "--rounds", "1", "--scale", "tiny", "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out

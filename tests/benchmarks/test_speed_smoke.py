@@ -24,7 +24,7 @@ from workers.routing import groups
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TRIES = 2
 """A burst of somebody else's work may spoil one measurement; a loss of speed spoils all."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runtime.embedded.discovery import RunningStore
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 WORDS = ("demo", "--json", "--claims", "120", "--seed", "5")
 TOTALS = ("claims", "events", "events_by_type", "claims_by_status", "outcomes", "groups", "parked_reasons")
@@ -45,7 +45,7 @@ def demonstration(data: Path) -> Iterator[subprocess.Popen[str]]:
 
 def ended(process: subprocess.Popen[str]) -> Any:
     """What it printed, once it has ended well."""
-    out, _ = process.communicate(timeout=90)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out[-2000:]
     return json.loads(out)
 
@@ -68,11 +68,11 @@ def test_a_store_and_a_process_that_die_in_a_demonstration_change_no_total(tmp_p
         wanted = ended(calm)
     data = tmp_path / "store"
     with demonstration(data) as first:
-        until_sync(lambda: in_the_middle(data, 100), within=60, what="the first is in the middle of its work")
+        until_sync(lambda: in_the_middle(data, 100), what="the first is in the middle of its work")
         first.kill()
         first.wait()
     with demonstration(data) as second:
-        store = until_sync(lambda: in_the_middle(data, 200), within=60, what="the second is in the middle of its work")
+        store = until_sync(lambda: in_the_middle(data, 200), what="the second is in the middle of its work")
         assert store is not None
         os.kill(store.server_pid, signal.SIGKILL)
         found = ended(second)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from tests.chaos.support.claims_run import ClaimsCluster
 
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 20.0
 """The drain budget of the profile `test`."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def loaded(cluster: ClaimsCluster, claims: int) -> Producer:
@@ -52,7 +52,7 @@ async def test_two_runs_share_four_partitions_and_the_survivor_of_a_kill_serves_
             owners = await cluster.owners()
             return len(owners) == 2 and "" not in owners
 
-        await until(shared, within=15.0, what="both serve, and every seat is served")
+        await until(shared, what="both serve, and every seat is served")
         before = await loaded(cluster, 60)
         killed = time.monotonic()
         first.kill()
@@ -61,7 +61,7 @@ async def test_two_runs_share_four_partitions_and_the_survivor_of_a_kill_serves_
             owners = await cluster.owners()
             return len(owners) == 1 and "" not in owners
 
-        await until(taken_over, within=15.0, what="the survivor serves all")
+        await until(taken_over, what="the survivor serves all")
         took = time.monotonic() - killed
         assert took < LEASE_SECONDS + 1.0, f"takeover after {took:.2f} s"
         await everything_was_done_once(cluster, before)

@@ -86,7 +86,7 @@ def tell(what: str, found: list[str], outcomes: int, house: House, capsys: pytes
 
 
 @window("W1", "W8", "W14", "W15", "W18", "W39", "W45")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("actions", ACTIONS)
 async def test_a_process_that_fails_at_any_step_loses_nothing_and_does_nothing_twice(
     store_address: StoreAddress, tmp_path: Path, actions: tuple[Action, ...], capsys: pytest.CaptureFixture[str]
@@ -99,7 +99,7 @@ async def test_a_process_that_fails_at_any_step_loses_nothing_and_does_nothing_t
 
 
 @window("W35")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("actions", ACTIONS)
 async def test_a_process_that_fails_at_any_step_of_paying_pays_each_claim_once(
     store_address: StoreAddress, tmp_path: Path, actions: tuple[Action, ...], capsys: pytest.CaptureFixture[str]

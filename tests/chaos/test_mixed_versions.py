@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from workers.application import Application
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CLAIMS = 80
 

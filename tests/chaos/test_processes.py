@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,16 +42,20 @@ async def test_partitions_of_a_killed_process_are_served_within_lease_and_a_seco
         one = WorkerOrder(url=store_address.url, name=LEFT, partitions=4)
         two = WorkerOrder(url=store_address.url, name=SOUTH, partitions=4)
         async with worker(one) as first, worker(two):
-            await until(lambda: shared(client, LEFT, SOUTH), within=WITHIN, what="both serve")
+            await until(lambda: shared(client, LEFT, SOUTH), what="both serve")
             for n in range(24):
                 await client.add(f"T{n}", 4)
             first.kill()
             killed = time.monotonic()
+
+            async def seconds_to_take_over() -> float:
+                await until(lambda: shared(client, SOUTH), what="the survivor serves all")
+                return time.monotonic() - killed
+
+            taking_over = asyncio.create_task(seconds_to_take_over())  # what is added meanwhile takes its own time
             for n in range(24):
                 await client.add(f"T{n}", 4)
-            await until(lambda: shared(client, SOUTH), within=10.0, what="the survivor serves all")
-            taken_over = time.monotonic() - killed
-            assert taken_over < QUICK_LEASE.ttl_seconds + 1.0
+            assert await taking_over < QUICK_LEASE.ttl_seconds + 1.0
             await client.at_rest()
             await client.nothing_lost_nothing_twice()
             assert await client.consumers() == {SOUTH}
@@ -71,7 +76,7 @@ async def test_a_paused_process_that_wakes_up_cannot_write_and_goes_on_only_with
             await until(lambda: begun(client), what="it is in the middle of its work")
             first.pause()
             async with worker(two):
-                await until(lambda: shared(client, SOUTH), within=WITHIN, what="the second serves all")
+                await until(lambda: shared(client, SOUTH), what="the second serves all")
                 await client.at_rest()
                 before = [look.settled for look in await client.looks()]
                 await client.add("T1", 10)
@@ -171,7 +176,7 @@ async def test_an_entry_that_kills_its_process_is_parked_and_its_neighbours_are_
         deaths = 0
         while True:
             async with worker(order, wait=False) as one:
-                await until(partial(ended_or_rested, one, client), within=WITHIN, what="died or done")
+                await until(partial(ended_or_rested, one, client), what="died or done")
                 if one.process.poll() is None:
                     break
                 deaths += 1
@@ -206,7 +211,7 @@ async def test_processes_that_are_killed_again_and_again_lose_nothing(store_addr
                     for n in range(24):
                         await client.add(f"T{n}", 3)
                     guest.kill()
-            await until(lambda: shared(client, "steady"), within=WITHIN, what="the steady one serves all")
+            await until(lambda: shared(client, "steady"), what="the steady one serves all")
             await client.at_rest()
             assert await client.consumers() == {"steady"}
         await client.nothing_lost_nothing_twice()

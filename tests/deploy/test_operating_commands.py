@@ -23,7 +23,7 @@ from tests.deploy.audit import accepted, expired
 from tests.deploy.manifests import KUBERNETES, load
 from tests.support.commands import argv, environment, here, running_cluster
 from tests.support.rows import row
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,12 +52,12 @@ def running(*words: str, env: Mapping[str, str] | None = None, **where: object) 
 def first_line(process: subprocess.Popen[bytes]) -> dict[str, str]:
     assert process.stdout is not None
     read = process.stdout.readline
-    found: dict[str, str] = json.loads(until_sync(read, within=20, what="it says where it is"))
+    found: dict[str, str] = json.loads(until_sync(read, what="it says where it is"))
     return found
 
 
 def page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
         return text
 
@@ -78,7 +78,7 @@ def backlog_of(url: str) -> dict[str, float]:
 
 @row("P33")
 @pytest.mark.slow
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 def test_the_backlog_is_told_while_no_worker_runs_and_falls_when_one_comes(tmp_path: Path) -> None:
     data = tmp_path / "store"
     with running_cluster("intake", data_dir=data) as store:  # a store, and nobody who reads the log
@@ -88,7 +88,7 @@ def test_the_backlog_is_told_while_no_worker_runs_and_falls_when_one_comes(tmp_p
         often = {"CLAIMSTREAM_HOST__SAMPLE_SECONDS": "0.1"}
         with running("exporter", "--json", "--port", "0", url=url, env=often) as exporter:
             status_url = first_line(exporter)["status"]
-            told = until_sync(lambda: backlog_of(status_url), within=15, what="the exporter has looked")
+            told = until_sync(lambda: backlog_of(status_url), what="the exporter has looked")
             assert told.keys() == {"analytics", "auditors", "cache-invalidators"}
             assert all(entries >= 1 for entries in told.values()), "KEDA would not wake anybody"
             assert page(f"{status_url}/livez").strip() == "ok"
@@ -96,11 +96,9 @@ def test_the_backlog_is_told_while_no_worker_runs_and_falls_when_one_comes(tmp_p
             assert [process["pid"] for process in status["processes"]] == [store.pid], "the exporter took a place"
             assert "claimstream_lease_held{" not in page(f"{status_url}/metrics")
             with running("run", "analytics", "auditor", "cache-invalidator", "--port", "0", url=url):
-                until_sync(
-                    lambda: not any(backlog_of(status_url).values()), within=25, what="woken workers empty the backlog"
-                )
+                until_sync(lambda: not any(backlog_of(status_url).values()), what="woken workers empty the backlog")
             exporter.send_signal(signal.SIGTERM)
-            assert exporter.wait(15) == 0
+            assert exporter.wait(PATIENCE) == 0
 
 
 def test_an_exporter_whose_store_is_away_lives_and_says_so() -> None:
@@ -109,7 +107,7 @@ def test_an_exporter_whose_store_is_away_lives_and_says_so() -> None:
         port = free.getsockname()[1]
     with running("exporter", "--json", "--port", "0", url=f"redis://127.0.0.1:{port}") as exporter:
         url = first_line(exporter)["status"]
-        until_sync(lambda: "claimstream_store_reachable 0.0" in page(f"{url}/metrics"), within=15, what="it has looked")
+        until_sync(lambda: "claimstream_store_reachable 0.0" in page(f"{url}/metrics"), what="it has looked")
         assert page(f"{url}/livez").strip() == "ok"
         with pytest.raises(urllib.error.HTTPError) as refused:
             page(f"{url}/readyz")
@@ -179,16 +177,15 @@ def test_a_process_of_some_actors_needs_the_passwords_of_those_only(tmp_path: Pa
     try:
         told = {"CLAIMSTREAM_STORE__OPTIONS__USERS_DIR": str(users)}
         prepared = lambda: here("prepare", url=f"unix://{address}", env=told).code == 0  # noqa: E731
-        until_sync(prepared, within=15, what="the store is prepared, as the user deploy")
+        until_sync(prepared, what="the store is prepared, as the user deploy")
         with running("run", "analytics", "--json", "--port", "0", url=f"unix://{address}", env=told) as process:
             url = first_line(process)["status"]
             until_sync(
                 lambda: 'lease_held{group="analytics",partition="0"} 1.0' in page(f"{url}/metrics"),
-                within=15,
                 what="it serves",
             )
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(PATIENCE) == 0
     finally:
         server.kill()
         server.wait()

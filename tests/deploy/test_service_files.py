@@ -47,7 +47,7 @@ def said(end: socket.socket, heard: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "words",
     [pytest.param((), id="one process", marks=pytest.mark.deploy), pytest.param(("--processes", "2"), id="as shipped")],
@@ -59,8 +59,8 @@ def test_systemd_hears_ready_then_the_watchdog_then_stopping(
     heard: list[str] = []
     told = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "600000"}
     with running_cluster("--port", "0", *words, data_dir=tmp_path / "store", env=told) as cluster:
-        until_sync(lambda: "READY=1" in said(end, heard), within=10, what="it is ready")
-        until_sync(lambda: said(end, heard).count("WATCHDOG=1") > 2, within=20, what="the watchdog is fed")
+        until_sync(lambda: "READY=1" in said(end, heard), what="it is ready")
+        until_sync(lambda: said(end, heard).count("WATCHDOG=1") > 2, what="the watchdog is fed")
         assert "STOPPING=1" not in heard
         assert cluster.stop(within=30) == 0
         assert said(end, heard).count("READY=1") == 1, "a worker spoke for its parent"
@@ -105,7 +105,7 @@ def supervised(tmp_path: Path) -> Path:
 
 
 @pytest.mark.deploy
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisord is not installed: make deploy-check brings it")
 def test_supervisord_starts_the_example_brings_it_back_and_lets_it_drain(tmp_path: Path) -> None:
     log = tmp_path / "supervisord.log"
@@ -114,9 +114,9 @@ def test_supervisord_starts_the_example_brings_it_back_and_lets_it_drain(tmp_pat
         [str(SUPERVISORD), "-c", str(supervised(tmp_path))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        until_sync(lambda: "entered RUNNING" in log.read_text(), within=40, what="supervisord counts it as running")
+        until_sync(lambda: "entered RUNNING" in log.read_text(), what="supervisord counts it as running")
         out = tmp_path / "out.log"  # made before the program starts
-        until_sync(lambda: '"processes":2' in out.read_text(), within=40, what="both processes can work")
+        until_sync(lambda: '"processes":2' in out.read_text(), what="both processes can work")
         (first,) = re.findall(r"spawned: 'claimstream' with pid (\d+)", log.read_text())
         os.kill(int(first), signal.SIGKILL)
         until_sync(lambda: log.read_text().count("entered RUNNING") == 2, within=60, what="it is brought back")

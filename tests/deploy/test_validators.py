@@ -34,14 +34,14 @@ def case(check: Callable[[Path], Outcome], *words: str) -> ParameterSet:
     return pytest.param(check, *words, id=check.__name__, marks=pytest.mark.deploy if check in SLOW else ())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("check", [case(validator.run) for validator in ALL])
 def test_the_tool_accepts_what_we_ship(check: Callable[[Path], Outcome]) -> None:
     outcome = ran(check(ROOT))
     assert outcome.state == "ok", outcome.told
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("check", "file", "old", "new"),
     [

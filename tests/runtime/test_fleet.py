@@ -30,7 +30,7 @@ from runtime.stopping import EXIT_GAVE_UP, EXIT_NOT_DRAINED, EXIT_OK, EXIT_USAGE
 from runtime.supervision import BackoffEntered, ChildStarted, Fatal
 from runtime.testing.signal_log import SignalLog
 from tests.support.fleet_programs import QUICK, command
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def _runs(pid: int) -> bool:
 
 
 async def _ready(log: SignalLog, worker: int, incarnation: int = 1) -> None:
-    await log.wait_for(ChildStarted, supervisor=f"worker-{worker}", incarnation=incarnation, within=15)
+    await log.wait_for(ChildStarted, supervisor=f"worker-{worker}", incarnation=incarnation)
 
 
 async def _run_and(log: SignalLog, what: Callable[[], object], *words: str, processes: int = 1) -> int:
@@ -211,8 +211,8 @@ def test_no_worker_outlives_a_parent_that_is_killed(words: tuple[str, ...]) -> N
         assert all(_runs(pid) for pid in pids)
         try:
             parent.kill()
-            parent.wait(5)
-            until_sync(lambda: not any(_runs(pid) for pid in pids), within=5, what="no worker runs")
+            parent.wait(PATIENCE)
+            until_sync(lambda: not any(_runs(pid) for pid in pids), what="no worker runs")
         finally:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -226,7 +226,7 @@ def test_a_second_signal_to_the_parent_kills_workers_that_will_not_stop() -> Non
         assert parent.stdout is not None
         next(line for line in parent.stdout if "StopRequested" in line)
         parent.send_signal(signal.SIGINT)
-        assert parent.wait(5) == EXIT_NOT_DRAINED
+        assert parent.wait(PATIENCE) == EXIT_NOT_DRAINED
         assert not _runs(pid)
 
 

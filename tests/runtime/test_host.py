@@ -40,7 +40,7 @@ from tests.support.hosts import (
 )
 from tests.support.store import command
 from tests.support.things import facts
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.support.windows import window
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def test_a_host_starts_and_stops_in_any_order_and_leaves_nothing(store_add
         def host() -> Host:
             return Host(store, plan, card(), options=QUICK, bus=Bus(), clock=SystemClock())
 
-        assert await stress(host, tasks=4, rounds=12, within=20.0, already_running=(AlreadyRunning,)) > 0
+        assert await stress(host, tasks=4, rounds=12, within=60.0, already_running=(AlreadyRunning,)) > 0
         assert await client.connections() == []
         assert await client.owners() == ["", ""]
 
@@ -192,7 +192,7 @@ async def test_a_runner_that_never_comes_up_ends_the_process(store_address: Stor
     )
     async with running_host(store_address, plan=plan_of(lister(build)), options=quick, wait=False) as one:
         with pytest.raises(GaveUp, match="cannot be built"):
-            await asyncio.wait_for(asyncio.shield(one.task), 10)
+            await asyncio.wait_for(asyncio.shield(one.task), PATIENCE)
 
 
 def seconds_to_give_up(limits: Sequence[IntensityOptions], backoff: BackoffOptions) -> float:
@@ -289,7 +289,7 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_restarted() -> 
             await one.at_rest()
 
             os.kill(server.store.server_pid, os_signals.SIGSTOP)
-            await one.signals.wait_for(WaitDeclared, reason="store_away", within=8.0)
+            await one.signals.wait_for(WaitDeclared, reason="store_away")
             await until(lambda: red(one, "/readyz"), what="/readyz is red")
             assert await green(one, "/livez")
             os.kill(server.store.server_pid, os_signals.SIGKILL)
@@ -297,7 +297,7 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_restarted() -> 
             await asyncio.sleep(0.5)  # not for a condition: the store is away for a while
             assert await green(one, "/livez")
             await server.restart()
-            await until(lambda: green(one, "/readyz"), within=10.0, what="/readyz is green again")
+            await until(lambda: green(one, "/readyz"), what="/readyz is green again")
             await one.add("T1", 2)
             await one.at_rest()
             assert await one.seen(["T1"]) == expected({"T1": 4})
@@ -344,10 +344,10 @@ async def test_a_stop_does_not_wait_for_a_store_that_hangs() -> None:
             await one.at_rest()
             os.kill(server.store.server_pid, os_signals.SIGSTOP)
             try:
-                await one.signals.wait_for(WaitDeclared, reason="store_away", within=8.0)
+                await one.signals.wait_for(WaitDeclared, reason="store_away")
                 began = asyncio.get_running_loop().time()
                 await one.stop()
-                assert asyncio.get_running_loop().time() - began < 5.0
+                assert asyncio.get_running_loop().time() - began < QUICK_SERVING.stop_seconds
                 assert one.host.unstopped() == ()
             finally:
                 os.kill(server.store.server_pid, os_signals.SIGCONT)
@@ -363,7 +363,7 @@ async def test_rights_that_are_taken_away_end_the_host_with_one_clear_line() -> 
                 await one.at_rest()
                 await command(client.commands, "ACL", "SETUSER", "actor", "-fcall")
                 with pytest.raises(StoreRefuses, match="permissions to run the 'fcall' command"):
-                    await asyncio.wait_for(asyncio.shield(one.task), 10)
+                    await asyncio.wait_for(asyncio.shield(one.task), PATIENCE)
 
 
 # starts that cannot succeed
@@ -465,8 +465,13 @@ async def test_a_timed_seat_is_served_by_one_host_and_its_health_is_no_riddle(
     options = msgspec.structs.replace(QUICK, progress=ProgressOptions(sample_stale_seconds=0.3))
     async with running_host(store_address, plan=plan, options=options) as one:
         await asyncio.sleep(0.6)  # not for a condition: a figure that is missing would be stale by now
+
+        async def healthy() -> bool:
+            return (await one.host.status.health()).health_reasons == ()
+
+        # The sampler may be late on a busy machine; a figure that is missing would stay so.
+        await until(healthy, what="every figure is fresh")
         report = await one.host.status.health()
-        assert report.health_reasons == ()
         assert {runner.group for runner in report.runners} == {"listers", "nevers"}
 
 

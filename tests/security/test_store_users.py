@@ -16,21 +16,18 @@ from runtime.store.opening import open_store
 from runtime.store.rights import Rights, merged_grants
 from tests.support.rows import row
 from tests.support.secured_store import Secured, secured_store
-from tests.support.small_cluster import small_cluster
+from tests.support.small_cluster import small_cluster, wrong
 from tests.support.store import command
-from tests.support.waiting import until
 from workers.adapters.auto_portfolio import portfolio
 from workers.importing import Importer, batches
 from workers.routing import ROUTES, groups
 from workers.store_users import ACTORS, Logs, acl_lines, matrix, users
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
 
-    from workers.application import Application
 
 LOGS = Logs.of()
 TABLE = {one.user: one for one in users(LOGS, simulation=True)}
@@ -197,16 +194,11 @@ async def test_a_whole_cluster_runs_claims_to_their_end_and_is_never_refused_any
         for rows in batches(portfolio(40, seed=3)):
             await Importer(clerk).portfolio(rows)
         await cluster.to_the_end()
-        await until(lambda: is_verified(clerk), within=20.0, what="every guarantee holds")
+        assert wrong(await cluster.verified()) == {}
         names = await client_users(secured.admin)
     assert await secured.refused() == []
     working = {route.actor for route in ROUTES if not (route.bank or route.archive)}
     assert working <= names, "each actor has connections of its own"
-
-
-async def is_verified(app: Application) -> bool:
-    """Does everything that was made of the log agree with it? While actors are at work it may not yet."""
-    return (await verify(app)).ok
 
 
 async def client_users(admin: Redis) -> set[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_c2_two_hundred_test_claims_are_all_assigned_and_spread_over_the_eligible(lab: Lab) -> None:
     ids = lab.cs("lab", "submit-test-claims", "--count", "200", "--gap", "0.02").out.split()
     assert len(set(ids)) == 200
-    until_sync(lambda: all(lab.snapshot(claim)["assignedTo"] for claim in ids), within=10, what="all are assigned")
+    until_sync(lambda: all(lab.snapshot(claim)["assignedTo"] for claim in ids), what="all are assigned")
     lab.rest()
     snapshots = [lab.snapshot(claim) for claim in ids]
     assert Counter(snapshot["state"] for snapshot in snapshots) == {"ASSIGNED": 200}
@@ -41,7 +41,7 @@ def test_c3_a_group_that_is_set_back_to_the_beginning_changes_nothing(lab: Lab) 
     after = picture(lab)
     assert after["workloads"] == before["workloads"]
     assert after["queues"] - before["queues"] == Counter()
-    assert lab.ok("verify")["differences"] == 0
+    assert lab.verified()["differences"] == 0
 
 
 def picture(lab: Lab) -> dict[str, Any]:
@@ -114,9 +114,9 @@ def parked(lab: Lab, event_type: str, claim: str, data: object, **changes: str) 
         found = lab.ok("parked", "list")["parked"]
         return next((one for one in found if one["origin_id"] == origin), None)
 
-    reason: str = (found := until_sync(letter, within=10, what="it is parked") or {})["reason"]
+    reason: str = (found := until_sync(letter, what="it is parked") or {})["reason"]
     assert sum(bool(entry.get("sequence")) for entry in lab.log()) == before
-    assert lab.ok("verify")["differences"] == 0, "a parked entry is no difference"
+    assert lab.verified()["differences"] == 0, "a parked entry is no difference"
     lab.ok("parked", "drop", found["id"], "--reason", "the row is shown")
     return reason
 
@@ -210,7 +210,7 @@ def test_foreign_dialect_parked_with_a_reason_for_people(lab: Lab) -> None:
         found = [one for one in lab.ok("parked", "list")["parked"] if one["origin_id"] in origins]
         return found if len(found) == len(origins) else None
 
-    for letter in until_sync(letters, within=10, what="both are parked") or []:
+    for letter in until_sync(letters, what="both are parked") or []:
         assert "eventType" in letter["reason"], letter
         lab.ok("parked", "drop", letter["id"], "--reason", "the row is shown")
     lab.rest()

@@ -25,7 +25,7 @@ from runtime.store.keys import Keyspace
 from runtime.store.position import look
 from runtime.store.reads import Reads
 from tests.support.hosts import QUICK, running_host
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from workers.claim_log import SNAPSHOT_BODY, EventCodec, wire_time
 from workers.keys import CLAIM_LOG, ClaimKeys, claim_log
 
@@ -106,7 +106,7 @@ class ClaimActor:
             answer = await self.store.appender.append(unit)
             assert isinstance(answer, Appended), str(answer)
 
-    async def at_rest(self, within: float = 10.0) -> None:
+    async def at_rest(self, within: float = PATIENCE) -> None:
         """Wait until the actor has settled everything."""
 
         async def resting() -> bool:

@@ -21,17 +21,17 @@ from unittest import mock
 
 from tests.support.source_tree import ROOT
 from tests.support.store import BINARY_VARIABLE
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 from workers.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-READY_SECONDS = 20.0
+READY_SECONDS = PATIENCE
 """Until `run` says that it is ready: Python's start on a loaded machine with two cores."""
 
-END_SECONDS = 10.0
+END_SECONDS = PATIENCE
 """From SIGTERM to SIGKILL at the end of a block: above the drain budget of the profile."""
 
 
@@ -84,7 +84,7 @@ def cli(
     data_dir: Path | None = None,
     url: str | None = None,
     env: Mapping[str, str] | None = None,
-    within: float = 20.0,
+    within: float = PATIENCE,
 ) -> Said:
     """Run one command to its end."""
     done = subprocess.run(
@@ -145,7 +145,7 @@ class Cluster:
         self.told = json.loads(self._out.splitlines()[0])
         return True
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 15.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = PATIENCE) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(within)

@@ -37,7 +37,7 @@ from runtime.telemetry.progress import ProgressOptions
 from runtime.testing.signal_log import SignalLog
 from tests.support.store import command
 from tests.support.things import facts
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -88,13 +88,14 @@ def lister(build: Callable[[int], Actor] = lambda _: Lister()) -> ActorPlan:
     return ActorPlan("lister", "listers", LOG, build)
 
 
-QUICK_CLIENTS = ClientOptions(block_ms=100, reply_seconds=1.0, connect_seconds=1.0)
-QUICK_LEASE = LeaseOptions(ttl_seconds=1.0, beat_seconds=0.1, margin_seconds=0.1)
+# Quick where a test waits for it; long enough where only a machine that does other work would come to it.
+QUICK_CLIENTS = ClientOptions(block_ms=100, reply_seconds=2.0, connect_seconds=2.0)
+QUICK_LEASE = LeaseOptions(ttl_seconds=2.0, beat_seconds=0.1, margin_seconds=0.1)
 QUICK_SERVING = ServingOptions(
     read=ReadOptions(batch=50),
     runner=RunnerOptions(tick_seconds=0.05, halted_poll_seconds=0.2),
     backoff=BackoffOptions(first_seconds=0.01, cap_seconds=0.2),
-    stop_seconds=3.0,
+    stop_seconds=10.0,
 )
 QUICK = HostOptions(
     lease=QUICK_LEASE,
@@ -130,7 +131,7 @@ class RunningHost:
         every = range(keys.spec.partitions)
         return [await look(self.store.commands, keys, group, partition) for partition in every]
 
-    async def at_rest(self, group: str = "listers", within: float = 5.0) -> None:
+    async def at_rest(self, group: str = "listers", within: float = PATIENCE) -> None:
         """Wait until nothing is left to do and nothing is pending."""
         await until(lambda: all_at_rest(self.looks(group)), within=within, what="all partitions at rest")
 
@@ -240,18 +241,18 @@ async def running_host(
         running = RunningHost(host, store, signals, task)
         try:
             if wait:
-                await until(lambda: up.is_set() or task.done(), within=10.0, what="the host is up")
+                await until(lambda: up.is_set() or task.done(), what="the host is up")
                 if task.done():
                     task.result()
             yield running
         finally:
             host.stop()
             if not task.done():
-                await asyncio.wait({task}, timeout=20.0)
+                await asyncio.wait({task}, timeout=PATIENCE)
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
-                raise AssertionError("the host did not stop within 20 s")
+                raise AssertionError(f"the host did not stop within {PATIENCE:g} s")
 
 
 class Outside:
@@ -274,7 +275,7 @@ class Outside:
         every = range(self.keys.spec.partitions)
         return [await look(self.commands, self.keys, "listers", partition) for partition in every]
 
-    async def at_rest(self, within: float = 10.0) -> None:
+    async def at_rest(self, within: float = PATIENCE) -> None:
         """Wait until nothing is left to do and nothing is pending."""
         await until(lambda: all_at_rest(self.looks()), within=within, what="all partitions at rest")
 

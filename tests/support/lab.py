@@ -16,7 +16,7 @@ from unittest import mock
 import redis
 
 from tests.support.commands import Said, environment, running_cluster
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 from workers.cli import main
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Lab:
         """`r HGETALL claim:$C`."""
         return texts(self.client.hgetall(f"claim:{claim_id}"))
 
-    def until_state(self, claim_id: str, state: str, within: float = 10.0) -> None:
+    def until_state(self, claim_id: str, state: str, within: float = PATIENCE) -> None:
         """Wait until the claim is in this state."""
         until_sync(
             lambda: self.client.hget(f"claim:{claim_id}", "state") == state.encode(),
@@ -131,17 +131,30 @@ class Lab:
         found: list[dict[str, Any]] = self.ok("groups")["groups"]
         return found
 
-    def rest(self, within: float = 20.0) -> None:
-        """Wait until no group has anything to do."""
-        quiet = 0
+    def rest(self, within: float = PATIENCE) -> None:
+        """Wait until no group has anything to do, seen twice with nothing settled in between.
+
+        Groups are looked at one after the other: one that was idle may have been given work by one looked at later.
+        """
+        before: list[int] = []
 
         def resting() -> bool:
-            nonlocal quiet
-            idle = all(group["backlog"] == group["pending"] == 0 for group in self.groups())
-            quiet = quiet + 1 if idle else 0
-            return quiet > 1
+            groups = self.groups()
+            idle = all(group["backlog"] == group["pending"] == 0 for group in groups)
+            settled = [group["settled"] for group in groups] if idle else []
+            same = idle and settled == before
+            before[:] = settled
+            return same
 
         until_sync(resting, within=within, what="all groups at rest")
+
+    def verified(self) -> Any:
+        """What `cs verify` says of the cluster at rest; asked again when it was at work meanwhile."""
+        while True:
+            self.rest()
+            answer = self.cs("verify", "--json")
+            if not answer.json["moving"]:
+                return answer.json
 
 
 def texts(fields: dict[bytes, bytes]) -> dict[str, str]:

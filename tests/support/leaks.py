@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     import redis
 
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 2.0
+"""For what is just ending: the end of a process may wait for a core. Nobody waits when nothing is left."""
 
 # Families of keys that hold something for a while only: results of commands, leases, sessions, tokens.
 ALWAYS_EXPIRE = ("command:*", "*:lease:*", "session:*", "auth:tokens:*", "analytics:realtime*")

@@ -108,7 +108,7 @@ class Outbox:
         async def resting() -> bool:
             return (await look(self.running.store.commands, log, Dispatcher.group, 0)).at_rest
 
-        await until(resting, within=5.0, what="the outbox at rest")
+        await until(resting, what="the outbox at rest")
 
     async def outcome(self, identity: str) -> Ended | None:
         """How an intent ended; None when it has not."""
@@ -117,7 +117,7 @@ class Outbox:
 
     async def ended(self, identity: str) -> Ended:
         """Wait until an intent has ended."""
-        found = await until(lambda: self.outcome(identity), within=5.0, what=f"{identity} has ended")
+        found = await until(lambda: self.outcome(identity), what=f"{identity} has ended")
         assert found is not None
         return found
 

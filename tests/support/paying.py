@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from tests.support.notices import claims_cluster
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from workers import reconciliation
 from workers.adapters.small_claims import small_claims
 from workers.importing import Importer
@@ -60,7 +60,7 @@ class PayingHouse:
         assert claim is not None
         return claim
 
-    async def until_state(self, claim_id: str, state: State, within: float = 10.0) -> Claim:
+    async def until_state(self, claim_id: str, state: State, within: float = PATIENCE) -> Claim:
         """Wait until the claim is in a state."""
 
         async def there() -> Claim | None:
@@ -71,7 +71,7 @@ class PayingHouse:
         assert found is not None
         return found
 
-    async def items(self, count: int = 1, within: float = 10.0) -> list[reconciliation.Item]:
+    async def items(self, count: int = 1, within: float = PATIENCE) -> list[reconciliation.Item]:
         """Wait for so many items on the reconciliation list; all of them."""
         found: list[reconciliation.Item] = []
 

@@ -22,7 +22,7 @@ from runtime.signals import Bus, Resynced, Signal, WaitDeclared
 from runtime.store.clients import open_commands, open_reader
 from runtime.store.link import StoreLink
 from runtime.store.reader import ReadOptions
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -95,7 +95,7 @@ class Served:
         """Declared waits: reason and detail."""
         return [(signal.reason, signal.detail) for signal in self.all_of(WaitDeclared)]
 
-    async def until_wait(self, reason: str, within: float = 5.0) -> str:
+    async def until_wait(self, reason: str, within: float = PATIENCE) -> str:
         """Wait until it declares a wait for this reason; its detail."""
 
         def declared() -> str | None:
@@ -103,7 +103,7 @@ class Served:
 
         return await until(declared, within=within, what=f"a declared wait {reason}") or ""
 
-    async def until_rest(self, within: float = 10.0) -> None:
+    async def until_rest(self, within: float = PATIENCE) -> None:
         """Wait until nothing is left: position == last entry, pending 0."""
 
         async def resting() -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.signals import BatchSettled, WaitDeclared, WaitEnded
 from runtime.telemetry.samples import BacklogSample
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,7 +41,7 @@ async def running(service: S) -> AsyncIterator[S]:
         yield service
     finally:
         service.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(task, waiter, return_exceptions=True)
 
 

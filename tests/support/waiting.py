@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 60.0
+"""Seconds until a wait is given up. It only ends what would never come: three tests and what other people run share two
+cores, and there what takes a moment alone has taken many seconds. A wait that is a promise says its own."""
+
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
@@ -28,14 +32,14 @@ class NotInTimeError(AssertionError):
 
 
 @overload
-async def until(predicate: Callable[[], Awaitable[T]], *, within: float = 5.0, what: str) -> T: ...
+async def until(predicate: Callable[[], Awaitable[T]], *, within: float = PATIENCE, what: str) -> T: ...
 
 
 @overload
-async def until(predicate: Callable[[], T], *, within: float = 5.0, what: str) -> T: ...
+async def until(predicate: Callable[[], T], *, within: float = PATIENCE, what: str) -> T: ...
 
 
-async def until(predicate: Callable[[], T | Awaitable[T]], *, within: float = 5.0, what: str) -> T:
+async def until(predicate: Callable[[], T | Awaitable[T]], *, within: float = PATIENCE, what: str) -> T:
     """Ask the predicate (plain or async) again and again until it is truthy; return what it returned.
 
     An AssertionError inside the predicate means "not yet"; any other error is a failure of the test at once.
@@ -59,7 +63,7 @@ async def until(predicate: Callable[[], T | Awaitable[T]], *, within: float = 5.
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def until_sync(predicate: Callable[[], T], *, within: float = 5.0, what: str) -> T:
+def until_sync(predicate: Callable[[], T], *, within: float = PATIENCE, what: str) -> T:
     """The same for a test without an event loop."""
     deadline = time.monotonic() + within
     pause = _FIRST_PAUSE

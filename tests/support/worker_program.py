@@ -28,7 +28,7 @@ from runtime.store.clients import StoreAddress
 from runtime.supervision import Fatal, GaveUp, Unstopped
 from runtime.telemetry.loop_lag import LoopLagOptions
 from tests.support.hosts import QUICK, QUICK_LEASE, Lister, card, lister, opened, plan_of
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,7 +91,7 @@ async def work(order: WorkerOrder) -> int:
         async with opened(StoreAddress.parse(order.url), plan, bus=bus) as store:
             host = Host(store, plan, own, options=options, bus=bus, clock=SystemClock())
             report = await run_until_stopped(
-                _Up(host), StopOptions(drain_seconds=8.0, cancel_seconds=1.0), emit=bus.emit, witness=witness
+                _Up(host), StopOptions(drain_seconds=20.0, cancel_seconds=1.0), emit=bus.emit, witness=witness
             )
             return report.exit_code
     except (GaveUp, Fatal, RuntimeFault) as problem:
@@ -133,7 +133,7 @@ class Worker:
         """Ask for the end (SIGTERM)."""
         self.process.send_signal(signal.SIGTERM)
 
-    async def ended(self, within: float = 10.0) -> int:
+    async def ended(self, within: float = PATIENCE) -> int:
         """Its exit code, once it has ended."""
         await until(lambda: self.process.poll() is not None, within=within, what="the worker has ended")
         code = self.process.returncode
@@ -159,7 +159,7 @@ async def worker(order: WorkerOrder, *, wait: bool = True) -> AsyncIterator[Work
     one = Worker(process)
     try:
         if wait:
-            await until(lambda: _said_up(one), within=START_SECONDS, what="the worker is up")
+            await until(lambda: _said_up(one), what="the worker is up")
         yield one
     finally:
         process.kill()

@@ -198,7 +198,7 @@ PIECES = st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=12)
 @pytest.mark.parametrize(
     "examples",
     [
-        pytest.param(20, marks=pytest.mark.timeout(120)),
+        pytest.param(20, marks=pytest.mark.timeout(600)),
         pytest.param(2_000, marks=[pytest.mark.chaos, pytest.mark.timeout(7_200)]),
     ],
 )

@@ -27,7 +27,6 @@ from workers.importing import Importer
 from workers.keys import CLAIM_LOG, REQUEST_LOG
 from workers.lab_submission import read_lab_body
 from workers.submissions import encode
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +137,7 @@ async def letters(cluster: SmallCluster, log: str, group: str) -> dict[str, str]
 async def nothing_left(cluster: SmallCluster, ids: list[str]) -> None:
     keys = [key async for key in cluster.app.store.reads.keys("claim:*")]
     assert not [key for key in keys if any(name.encode() in key for name in ids)]
-    report = await verify(cluster.app)
+    report = await cluster.verified()
     assert report.ok, {name: one.first for name, one in report.invariants.items() if one.first}
 
 
@@ -154,7 +153,7 @@ async def test_a_raw_entry_that_cannot_be_is_parked_with_its_field_and_nothing_i
             if log == CLAIM_LOG:
                 body["description"] = body["description"][:300_000]  # eight groups read it there: longer shows no more
             await command(cluster.app.store.commands, "XADD", log, "*", *raw(name, body))
-        await cluster.at_rest(within=60.0)
+        await cluster.at_rest()
         parked = await letters(cluster, log, group)
         for name, case in ids.items():
             assert case.says in parked.get(name, "not parked"), case.name
@@ -187,7 +186,7 @@ async def test_a_line_of_a_file_that_cannot_be_is_told_by_its_field_and_the_othe
         stream = io.BufferedReader(io.BytesIO(text))
         result = await _imported(importer, SubmissionFile(stream, len(text)), lambda so_far: None)
         await cluster.at_rest()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     told = {one["line"]: one["reason"] for one in result.told}
     for number, case in enumerate(CASES, 1):
         assert case.line_says in told.get(number, "not told"), case.name
@@ -210,7 +209,7 @@ async def test_what_is_well_formed_is_registered_and_acknowledged_and_then_decid
             await command(cluster.app.store.commands, "XADD", REQUEST_LOG, "*", *raw(name, data))
         await cluster.at_rest()
         unknown, before, foreign = await cluster.app.claims.read(list(wishes))
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert unknown is not None and before is not None and foreign is not None
     assert all(claim.acknowledged_at is not None for claim in (unknown, before, foreign))
     assert (unknown.state, unknown.decision.reason_codes) == (State.CLOSED, ("NO_POLICY_FOUND",))
@@ -239,7 +238,7 @@ async def test_somebody_elses_claim_id_is_a_conflict_and_somebody_elses_claim_is
         refused = await Commander(cluster.app).issue(theirs, c.WithdrawClaim(reason="mine"), other)
         missing = await Commander(cluster.app).issue("CLM-0THERTENANT", c.AddNote(kind="call"), SENIOR)
         (after,) = await cluster.app.claims.read([theirs])
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert "is taken by another submission" in taken[theirs]
     assert "CUST-OTHER is neither claimant nor insured" in strange[theirs]
     assert isinstance(refused, Refused) and refused.code == "NOT_ALLOWED"
@@ -266,7 +265,7 @@ async def test_a_forged_sequence_that_is_no_number_is_parked_once_and_the_claim_
         parked = await letters(cluster, CLAIM_LOG, "processors")
         elsewhere = [await letters(cluster, CLAIM_LOG, name) for name in ("analytics", "notifications", "auditors")]
         held = await command(cluster.app.store.commands, "HLEN", "claims:events:held:analytics")
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert "sequence is not a positive integer" in parked[claim_id]
     assert elsewhere == [{}, {}, {}] and held == 0
     assert report.ok, {name: one.first for name, one in report.invariants.items() if one.first}

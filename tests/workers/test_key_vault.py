@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tests.support.waiting import PATIENCE
 from workers.adapters.key_vault import KeyVaultOptions, SqliteKeyVault
 from workers.adapters.key_vault_file import KeyVaultDamaged
 from workers.adapters.master_key import MasterKeyError, new_master_key, parse_master_keys
@@ -170,7 +171,7 @@ def test_two_processes_make_the_keys_of_the_same_subjects_once(tmp_path: Path) -
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    answers = [child.communicate(timeout=20)[0].strip() for child in children]
+    answers = [child.communicate(timeout=PATIENCE)[0].strip() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0]
     assert len(answers[0]) == 64
     assert len(set(answers)) == 1

@@ -32,7 +32,7 @@ async def test_a_vault_that_is_away_makes_actors_wait_and_parks_nothing(
 
         monkeypatch.setattr(cluster.app.sealer, "seal_body", away)
         await cluster.submit(6)
-        await until(lambda: refused >= 8, within=20.0, what="the vault was asked again and again")
+        await until(lambda: refused >= 8, what="the vault was asked again and again")
         await cluster.at_rest()
         assert not cluster.signals.all(EntryParked)
         assert "store_away" in {wait.reason for wait in cluster.signals.all(WaitDeclared)}

@@ -12,7 +12,6 @@ from domain.loss_history import history_of, years_before
 from domain.money import Money
 from tests.support.notices import auto_row, claims_cluster, told_again
 from workers.importing import Importer
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +88,7 @@ async def test_the_third_loss_in_24_months_raises_the_flag_frequency(
             for days in (40, 80)
         ]  # fmt: skip
         second, third = await submitted(cluster, *later)
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert "FREQUENCY" not in second.red_flags.codes
     assert "FREQUENCY" in third.red_flags.codes
     assert report.ok, report

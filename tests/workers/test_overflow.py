@@ -8,7 +8,6 @@ from domain.bodies.base import Actor
 from domain.commands import AddNote, WithdrawClaim
 from tests.support.notices import auto_row, claims_cluster
 from workers.importing import Importer
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +59,7 @@ async def test_claims_that_nobody_can_take_wait_in_the_order_in_which_they_came(
         ids = await three_claims(cluster)
         claims = await claims_of(cluster, ids)
         waiting = await queue(cluster)
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert [claim.owner is not None for claim in claims] == [True, False, False]
     assert waiting == ids[1:]
     assert report.ok, report
@@ -77,7 +76,7 @@ async def test_a_claim_of_the_overflow_queue_goes_on_when_another_one_ends(
         await cluster.at_rest()
         _, second, third = await claims_of(cluster, ids)
         waiting = await queue(cluster)
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert second.owner is not None, "it waited longest"
     assert third.owner is None, "the adjuster is full again"
     assert waiting == ids[2:]

@@ -79,7 +79,7 @@ async def test_an_order_that_was_not_sent_goes_out_under_its_key_once_and_is_res
         assert "needs --sent" in await desk.refused(item, "--not-sent", "--reference", "BNK-1")
         house.behave()
         assert f"{doubt.key} is sent again under the same key" in await desk.resolved(item, "--not-sent")
-        claim = await house.until_state(claim_id, State.CLOSED, within=20.0)
+        claim = await house.until_state(claim_id, State.CLOSED)
         assert [order["key"] for order in house.orders()] == [doubt.key] == [claim.payments[0].id]
         assert house.paid(claim_id) == 1
         for finding in ("--not-sent", "--sent"):
@@ -100,7 +100,7 @@ async def test_a_person_who_is_wrong_that_nothing_was_sent_pays_nobody_twice(
         asked = house.orders(claim_id)[0]["asked"]
         house.behave(answers=0)
         await desk.resolved((await ids(house))[0], "--not-sent")
-        await until(lambda: house.orders(claim_id)[0]["asked"] > asked, within=20.0, what="it is asked again")
+        await until(lambda: house.orders(claim_id)[0]["asked"] > asked, what="it is asked again")
         await house.cluster.at_rest()
         (order,) = house.orders(claim_id)
         ended = await outcome_of(house, doubt.key)
@@ -151,7 +151,7 @@ async def test_a_finding_that_is_recorded_while_no_worker_lives_is_acted_on_once
     deaths = [f"settle.sent=raise@{nth}" for nth in range(1, 13)]
     with failpoints.armed(",".join(["pay.sent=raise@1", *deaths])) as watch:
         async with paying(store_address, tmp_path) as house:
-            await house.until_state(claim_id, State.CLOSED, within=40.0)
+            await house.until_state(claim_id, State.CLOSED)
             assert "pay.sent" in {plan.point for plan in watch.acted}
             (order,) = house.orders(claim_id)
             assert (order["key"], order["state"]) == (doubt.key, "paid")
@@ -163,7 +163,7 @@ async def held_by_a_late_message(house: PayingHouse) -> tuple[str, list[str]]:
     """A claim whose third attempt is held, for the bank says that the first has left; the two items."""
     house.behave(fail_later="TIMEOUT_AT_CLEARING", fail_next=2)
     claim_id = await house.pending()
-    await until(lambda: len(house.orders(claim_id)) == 2, within=10.0, what="the attempt that is made at once")
+    await until(lambda: len(house.orders(claim_id)) == 2, what="the attempt that is made at once")
     payment = (await house.until_state(claim_id, State.PAYMENT_FAILED)).payments[0]
     house.say(paymentId=payment.id, key=payment.id, kind="confirmed", amount=payment.amount, currency="USD")
     await house.items(1)
@@ -185,7 +185,7 @@ async def test_a_message_that_held_a_payment_back_is_looked_at_first_and_holds_n
         assert await command(commands, "HLEN", "payments:doubts") == 0
         assert len(house.orders(claim_id)) == 2, "the order waits for its own item"
         await desk.resolved(held, "--not-sent")
-        claim = await house.until_state(claim_id, State.CLOSED, within=20.0)
+        claim = await house.until_state(claim_id, State.CLOSED)
         assert [order["state"] for order in house.orders(claim_id)] == ["failed", "failed", "paid"]
         assert await checked(house) == []
         await command(commands, "HSET", "payments:doubts", claim.payments[0].id, "MSG-OTHER")
@@ -232,7 +232,7 @@ async def test_a_message_that_came_later_than_the_finding_saw_still_holds_the_pa
         await house.items(3)
         await desk.resolved(late, "--not-sent")
         await desk.resolved(held, "--not-sent")
-        again = (await house.items(4, within=20.0))[-1]
+        again = (await house.items(4))[-1]
         assert (again.kind, again.key) == ("held", order_key(payment.id, 3))
         assert len(house.orders(claim_id)) == 2, "nobody has looked at the second message yet"
         assert await checked(house) == []

@@ -30,7 +30,7 @@ async def outcome_of(house: PayingHouse, key: str) -> Ended:
     async def there() -> Any:
         return await app.store.reads.one("HGET", keys.payment_outcomes, key)
 
-    return decode_ended(await until(there, within=10.0, what=f"an outcome of {key}"))
+    return decode_ended(await until(there, what=f"an outcome of {key}"))
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
@@ -80,7 +80,7 @@ async def test_a_bank_that_answers_too_late_is_asked_again_under_the_same_key(
     async with paying(store_address, tmp_path, call_seconds=0.2) as house:
         house.behave(slow_seconds=0.6, answer_after=3.0)
         claim_id = await house.pending()
-        await until(lambda: house.orders(claim_id)[0]["asked"] > 1, within=10.0, what="it is asked again")
+        await until(lambda: house.orders(claim_id)[0]["asked"] > 1, what="it is asked again")
         house.behave()
         (order,) = house.orders(claim_id)
         assert (await outcome_of(house, order["key"])).state == "taken"
@@ -95,7 +95,7 @@ async def test_a_payment_that_fails_later_is_tried_again_as_another_order_and_pa
         house.behave(fail_later="BENEFICIARY_BANK_CLOSED", fail_next=2)
         claim_id = await house.pending()
         await house.until_state(claim_id, State.PAYMENT_FAILED)
-        await until(lambda: len(house.orders(claim_id)) == 2, within=5.0, what="the attempt that is made at once")
+        await until(lambda: len(house.orders(claim_id)) == 2, what="the attempt that is made at once")
         await house.until_state(claim_id, State.PAYMENT_FAILED)
         await house.cluster.to_the_end()
         claim = await house.until_state(claim_id, State.CLOSED)
@@ -174,7 +174,7 @@ async def test_a_late_confirmation_of_a_failed_attempt_keeps_the_payment_from_be
     async with paying(store_address, tmp_path) as house:
         house.behave(fail_later="TIMEOUT_AT_CLEARING", fail_next=2)
         claim_id = await house.pending()
-        await until(lambda: len(house.orders(claim_id)) == 2, within=5.0, what="the attempt that is made at once")
+        await until(lambda: len(house.orders(claim_id)) == 2, what="the attempt that is made at once")
         claim = await house.until_state(claim_id, State.PAYMENT_FAILED)
         payment = claim.payments[0]
         house.say(paymentId=payment.id, key=payment.id, kind="confirmed", amount=payment.amount, currency="USD")

@@ -12,7 +12,6 @@ from tests.support.claims import SENIOR, SUPERVISOR, Story, notice
 from tests.support.notices import auto_row, claims_cluster
 from workers.commanding import Commander, Issued
 from workers.importing import Importer
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +39,7 @@ async def test_a_supervisor_gives_a_claim_to_another_adjuster_and_both_loads_mov
         assert isinstance(await commander.issue(claim_id, given, SUPERVISOR), Issued)
         await cluster.at_rest()
         after = await cluster.app.roster.snapshot()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert {one.adjuster_id: one.load for one in after.adjusters if one.load} == {other: 5}
     assert report.ok, report
 

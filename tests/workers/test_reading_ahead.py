@@ -46,7 +46,7 @@ async def test_the_next_item_is_on_its_way_while_one_is_worked_on_and_no_further
     source = Source(5)
     async with one_ahead(source.items()) as ahead:
         assert await anext(ahead) == 0
-        await until(lambda: source.begun == 2, within=5, what="the second item begun")
+        await until(lambda: source.begun == 2, what="the second item begun")
         for _ in range(20):
             await asyncio.sleep(0)
         assert source.begun == 2
@@ -77,4 +77,4 @@ async def test_a_failure_of_an_item_that_nobody_takes_is_nobodys() -> None:
     source = Source(5, fails_at=1)
     async with one_ahead(source.items()) as ahead:
         assert await anext(ahead) == 0
-        await until(lambda: source.closed, within=5, what="the second item failed")
+        await until(lambda: source.closed, what="the second item failed")

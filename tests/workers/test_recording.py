@@ -18,7 +18,6 @@ from tests.support.notices import auto_row, claims_cluster
 from workers.commanding import Commander, Issued
 from workers.importing import Importer
 from workers.recording import NoSuchRecord, Recorder
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,14 +49,14 @@ async def test_new_bank_details_hold_a_payment_back_until_a_call_back_confirms_t
         await recorder.customer(CUSTOMER, lambda known: checked, SENIOR)
         paid = await commander.issue(claim_id, c.InitiatePayment(), MANAGER)
         await cluster.at_rest()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert waiting is not None and waiting.state is State.APPROVED
     assert not isinstance(by_hand, Issued) and (by_hand.guard, "call-back" in by_hand.message) == ("G16", True)
     assert isinstance(paid, Issued), str(paid)
     assert report.ok, report.invariants
 
 
-@pytest.mark.timeout(120)  # several command lines, each opens the application anew
+@pytest.mark.timeout(600)  # several command lines, each opens the application anew
 async def test_an_endorsement_holds_for_later_losses_and_a_cancellation_for_decisions_still_open(
     store_address: StoreAddress, tmp_path: Path
 ) -> None:
@@ -80,7 +79,7 @@ async def test_an_endorsement_holds_for_later_losses_and_a_cancellation_for_deci
         assert not isinstance(refused, Issued) and refused.guard == "G03", str(refused)
         with pytest.raises(NoSuchRecord):
             await recorder.policy("POL-0", lambda policy: cancelled, MANAGER)
-        report = await verify(cluster.app)
+        report = await cluster.verified()
         url = str(store_address.url)
     assert report.ok, report.invariants
     shown = cli("policy", "show", "POL-521585", "--json", url=url)

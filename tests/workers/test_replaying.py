@@ -18,7 +18,6 @@ from workers import replay_staging
 from workers.keys import CLAIM_LOG
 from workers.replay_intents import IntentCheck
 from workers.replaying import Replay, entries_between
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +35,7 @@ def replay(cluster: SmallCluster, directory: Path, partition: int = 0) -> Replay
 
 
 async def violations(cluster: SmallCluster, directory: Path) -> dict[str, list[str]]:
-    report = await verify(cluster.app, archives=archives(directory))
+    report = await cluster.verified(archives=archives(directory))
     return {name: one.first for name, one in report.invariants.items() if one.violations}
 
 

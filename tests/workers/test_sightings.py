@@ -18,7 +18,6 @@ from workers.commanding import Commander, Issued
 from workers.importing import Importer
 from workers.keys import claim_log
 from workers.sightings import Seen, Sighting
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ async def test_a_phone_or_account_on_an_unrelated_claim_raises_shared_contact_an
             await cluster.at_rest()
         flags = [(await claim_of(cluster, name)).red_flags.codes for name in ids]
         stored = [name async for name in cluster.app.store.reads.keys("seen:*")]
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert ["SHARED_CONTACT" in codes for codes in flags] == [False, False, True, False]
     assert stored and not any(b"555" in name or b"DE00" in name for name in stored)
     assert report.ok, report.invariants
@@ -77,7 +76,7 @@ async def test_a_document_that_is_on_another_claim_is_referred_by_rule_over_part
             assert isinstance(await commander.issue(name, upload, SENIOR), Issued)
             await cluster.at_rest()
         one, two = [await claim_of(cluster, name) for name in ids]
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert one.red_flags.codes == () and one.state is State.ASSIGNED
     assert "DOCUMENT_REUSED" in two.red_flags.codes and two.red_flags.score >= 50
     assert (two.state, two.siu.status, two.siu.by_rule) == (State.UNDER_INVESTIGATION, "referred", True)

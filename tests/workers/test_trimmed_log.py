@@ -65,13 +65,13 @@ async def test_a_trimmed_log_still_answers_every_question(
 
         assert {one: [(e.id, list(e.fields)) for e in await reader.entries(one)] for one in ids} == histories
         assert await states(app, reader, ids) == before
-        report = await verify(app, archives=kept)
+        report = await cluster.verified(archives=kept)
         assert report.ok, {name: one.first for name, one in report.invariants.items() if one.violations}
         assert report.invariants["sequence"].checked > 60
 
         await cluster.submit(8)
         await cluster.to_the_end()
-        assert (await verify(app, archives=kept)).ok
+        assert (await cluster.verified(archives=kept)).ok
         await export_log(app, tmp_path / "log.jsonl", kept)
         assert verify_file(tmp_path / "log.jsonl").ok
 
@@ -189,5 +189,5 @@ async def test_a_group_that_was_retired_is_built_from_the_archive_and_goes_on(
     async with small_cluster(store_address, tmp_path) as cluster:
         await cluster.submit(8)
         await cluster.to_the_end()
-        report = await verify(cluster.app, archives=archives(tmp_path))
+        report = await cluster.verified(archives=archives(tmp_path))
         assert {name: one.first for name, one in report.invariants.items() if one.violations} == {}

@@ -22,7 +22,6 @@ from workers.adapters.small_claims import small_claims
 from workers.importing import Importer
 from workers.recording import Recorder
 from workers.timing import SimulatedTiming
-from workers.verifying import verify
 from workers.waiting_payees import LOOK_AGAIN
 
 if TYPE_CHECKING:
@@ -92,9 +91,9 @@ class Waiting:
         async def looked() -> bool:
             return (await self.waits()).get(self.claim_id, now + 1) > now
 
-        await until(rung, within=20.0, what="no clock is left to ring")
+        await until(rung, what="no clock is left to ring")
         await self.cluster.at_rest()  # what a clock says wakes the claim at the time of that clock, which is past
-        await until(looked, within=20.0, what="the waiting claim was looked at")
+        await until(looked, what="the waiting claim was looked at")
         await self.cluster.at_rest()
 
     async def initiated(self) -> int:
@@ -114,7 +113,7 @@ class Waiting:
         await self.verified()
 
     async def verified(self) -> None:
-        report = await verify(self.cluster.app)
+        report = await self.cluster.verified()
         assert report.ok, report
 
 
@@ -193,7 +192,7 @@ async def test_a_death_while_it_pays_pays_once(store_address: StoreAddress, tmp_
         with failpoints.armed(point) as watch:
             house.go_to(claim.updated_at + LOOK_AGAIN)
             await house.looked_at()
-            await until(lambda: bool(watch.acted), within=20.0, what="it died")
+            await until(lambda: bool(watch.acted), what="it died")
         await house.cluster.at_rest()
         await house.paid_once()
 
@@ -204,7 +203,7 @@ async def test_a_claim_that_waits_and_is_not_listed_turns_verify_red(
     async with waiting(store_address, tmp_path) as house:
         await house.approve(UNVERIFIED)
         await command(house.cluster.app.store.commands, "ZREM", house.key, house.claim_id)
-        report = await verify(house.cluster.app)
+        report = await house.cluster.verified()
         found = report.invariants["work_lists"].first
         assert not report.ok
         assert any(f"{house.key}: {house.claim_id}" in line for line in found), found

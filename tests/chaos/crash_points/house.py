@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-WITHIN = 20.0
+WITHIN = 60.0
 """Seconds for anything here; generous, because a loaded machine is no fault."""
 
 DRAIN_SECONDS = 4.0

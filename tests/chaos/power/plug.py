@@ -103,7 +103,7 @@ class Plugged:
             return False
 
         try:
-            await until(answers, within=20.0, what="the store answers")
+            await until(answers, what="the store answers")
         finally:
             await probe.aclose()
 

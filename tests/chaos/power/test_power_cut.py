@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.things import Things
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOTHING = {
     "log": 2, "position": "", "settled": b"0", "snapshot": b"T1-2", "head": b"2", "history": 2, "seen": 0, "command": 0,

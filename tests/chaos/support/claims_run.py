@@ -27,7 +27,7 @@ from runtime.store.keys import Keyspace
 from runtime.store.position import look
 from tests.support.commands import argv, cli, environment
 from tests.support.source_tree import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from workers.keys import claim_log, notification_log, request_log
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Process:
         self.process.kill()
         self.process.wait()
 
-    async def drained(self, within: float = 15.0) -> int:
+    async def drained(self, within: float = PATIENCE) -> int:
         """Ask for the end and wait for it; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         await until(lambda: self.process.poll() is not None, within=within, what="the process has drained")
@@ -158,7 +158,7 @@ class ClaimsCluster:
     async def birth(self, *words: str) -> Process:
         """Start one process and wait until it says that it is ready."""
         one = self.launch(*words)
-        await until(one.has_started, within=START_SECONDS, what="the process is ready")
+        await until(one.has_started, what="the process is ready")
         return one
 
     def bury(self, one: Process) -> None:
@@ -166,7 +166,7 @@ class ClaimsCluster:
         self.processes.remove(one)
         one.close()
 
-    def cli(self, *words: str, within: float = 60.0) -> Any:
+    def cli(self, *words: str, within: float = PATIENCE) -> Any:
         """One command line on this store, to its end."""
         return cli(*words, url=self.server.url, data_dir=self.data_dir, env=self.env, within=within)
 
@@ -185,7 +185,7 @@ class ClaimsCluster:
                     found[f"{group} on {keys.log(partition)}"] = await look(self.client, keys, group, partition)
         return found
 
-    async def at_rest(self, within: float = 40.0) -> None:
+    async def at_rest(self, within: float = PATIENCE) -> None:
         """Wait until no group has anything to do, seen twice with nothing added in between."""
         before = -1
 
@@ -209,7 +209,7 @@ class ClaimsCluster:
 
     def verdict(self) -> dict[str, Any]:
         """What `claimstream verify --json` says."""
-        verdict: dict[str, Any] = self.cli("verify", "--json", within=60.0).json
+        verdict: dict[str, Any] = self.cli("verify", "--json").json
         return verdict
 
     async def owners(self) -> set[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.store.append import Appender
     from tests.chaos.topologies.at_work import Work
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 BACK_SECONDS = 10.0
 """Floor: writes are back after a failover."""

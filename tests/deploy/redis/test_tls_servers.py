@@ -24,14 +24,13 @@ from runtime.store.credentials import as_user
 from runtime.store.opening import open_store
 from runtime.store.trouble import STORE_ERRORS
 from tests.support.secured_store import ADMIN, ADMIN_PASSWORD, write_acl
-from tests.support.small_cluster import small_cluster
+from tests.support.small_cluster import small_cluster, wrong
 from tests.support.store import command
 from tests.support.tls import write_certificate
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from workers.adapters.store_passwords import make_missing
 from workers.routing import groups
 from workers.store_users import Logs, users
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +48,7 @@ def speaks_tls() -> bool:
     words = [BINARY, "--port", "0", "--tls-port", "1"]
     for name in ("cert", "key", "ca-cert"):
         words += [f"--tls-{name}-file", "/nonexistent"]
-    told = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    told = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return "Failed to load certificate" in told.stdout + told.stderr
 
 
@@ -169,14 +168,10 @@ async def test_a_whole_cluster_works_over_mutual_tls_each_actor_as_its_user(tmp_
         await opened.close()
         more = {"store.options.users_dir": folder, "archive.enabled": False}
         async with small_cluster(as_user(store.address(), folder, "worker"), tmp_path, more=more) as cluster:
-            cluster.app = clerk = cluster.app.acting_as("operator")
+            cluster.app = cluster.app.acting_as("operator")
             await cluster.submit(5)
             await cluster.to_the_end()
-
-            async def verified() -> bool:
-                return (await verify(clerk)).ok
-
-            await until(verified, within=20.0, what="every guarantee holds")
+            assert wrong(await cluster.verified()) == {}
 
 
 async def test_a_replica_and_a_sentinel_follow_the_store_over_mutual_tls_as_users_of_their_own(tmp_path: Path) -> None:
@@ -192,7 +187,7 @@ async def test_a_replica_and_a_sentinel_follow_the_store_over_mutual_tls_as_user
         master = ("--replicaof", "127.0.0.1", str(store.port), "--masterauth", word)
         async with started(str(conf), *files, "--dir", str(data), *master):
             admin = open_commands(store.address(port=port), max_connections=1, allow_replica=True)
-            await until(lambda: in_step(admin), within=20.0, what="the replica is in step")
+            await until(lambda: in_step(admin), what="the replica is in step")
             await watched(store, tmp_path)
             await admin.aclose()
 
@@ -228,7 +223,7 @@ async def watched(store: TlsStore, folder: Path) -> None:
             named = {_text(name): _text(value) for name, value in rows[0].items()} if rows else {}
             return named.get("flags") == "master" and named.get("num-slaves") == "1"
 
-        await until(sees, within=30.0, what="the Sentinel sees master and replica")
+        await until(sees, what="the Sentinel sees master and replica")
         await client.aclose()
 
 

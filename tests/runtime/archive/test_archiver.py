@@ -180,13 +180,13 @@ async def test_a_full_disk_is_a_declared_wait_and_it_goes_on_by_itself(
             def waits() -> list[WaitDeclared]:
                 return [said for said in one.signals.all(WaitDeclared) if "cannot be written" in said.detail]
 
-            await until(waits, within=10.0, what="the archive says that it cannot write")
+            await until(waits, what="the archive says that it cannot write")
             assert not await halted(commands), "a full disk halts the archive, not the log"
             seen = await look(commands, one.store.logs[LOG].keys, GROUP, 0)
             assert (seen.settled, seen.parked) == (5, 0)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        await one.at_rest(GROUP, within=10.0)
+        await one.at_rest(GROUP)
         assert archived(tmp_path) == await in_log(commands)
 
 
@@ -204,7 +204,7 @@ async def test_a_store_behind_its_archive_halts_the_partition(
         await one.at_rest(GROUP)
     await _restored(commands, dump)
     async with archiving(store_address, tmp_path, wait=False):
-        await until(lambda: halted(commands), within=10.0, what="the partition is halted")
+        await until(lambda: halted(commands), what="the partition is halted")
         why = await halted(commands)
         assert "ROLLED BACK" in why
         assert "holds 10 entries" in why
@@ -224,7 +224,7 @@ async def test_a_store_that_was_rolled_back_and_went_on_is_found_too(
     async with outside(store_address) as cluster:
         await cluster.add("T1", 20)
     async with archiving(store_address, tmp_path, wait=False):
-        await until(lambda: halted(commands), within=10.0, what="the partition is halted")
+        await until(lambda: halted(commands), what="the partition is halted")
         assert "has no such entry" in await halted(commands)
 
 
@@ -235,7 +235,7 @@ async def test_a_replaced_log_is_found(store_address: StoreAddress, commands: Re
     for key in await command(commands, "KEYS", "*"):
         await command(commands, "DEL", key)
     async with archiving(store_address, tmp_path, wait=False):
-        await until(lambda: halted(commands), within=10.0, what="the partition is halted")
+        await until(lambda: halted(commands), what="the partition is halted")
         assert "another log" in await halted(commands)
 
 
@@ -252,7 +252,7 @@ async def test_an_archive_that_lost_files_waits_and_halts_nobody(
         def waits() -> list[WaitDeclared]:
             return [said for said in one.signals.all(WaitDeclared) if "files are gone" in said.detail]
 
-        await until(waits, within=10.0, what="the archive says that files are gone")
+        await until(waits, what="the archive says that files are gone")
         assert not await halted(commands)
 
 

@@ -23,7 +23,7 @@ from runtime.testing.signal_log import SignalLog
 from tests.support.hosts import LOG, Outside, card, outside, running_host, spec
 from tests.support.hosts import QUICK as HOST
 from tests.support.store import command
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from runtime.store.clients import StoreAddress
 
-QUICK = LeaseOptions(ttl_seconds=0.4, beat_seconds=0.02, margin_seconds=0.05)
+QUICK = LeaseOptions(ttl_seconds=1.5, beat_seconds=0.02, margin_seconds=0.05)
+"""Beats as quick as they can be; a lease that outlives what a busy machine may hold a beat up."""
 SEATS = tuple(Seat(LOG, "listers", n) for n in range(4))
 
 
@@ -141,10 +142,10 @@ async def test_a_closed_seat_is_given_back_at_once_and_not_at_the_next_beat(comm
         await until(lambda: len(old.floor.open_seats) == 4, what="all seats are open")
         old.floor.may_close.clear()
         async with member(commands, "d") as new:
-            await until(lambda: bool(old.membership._closing), within=10.0, what="a seat has to be closed")
+            await until(lambda: bool(old.membership._closing), what="a seat has to be closed")
             began = asyncio.get_running_loop().time()
             old.floor.may_close.set()
-            await until(lambda: bool(new.floor.open_seats), within=10.0, what="the other one serves it")
+            await until(lambda: bool(new.floor.open_seats), what="the other one serves it")
             assert asyncio.get_running_loop().time() - began < 1.5, "it waited for the next beat"
 
 
@@ -176,7 +177,7 @@ async def test_a_seat_whose_lease_was_lost_is_closed_and_only_a_lease_opens_it_a
     async with member(commands, "a") as one:
         await until(lambda: len(one.floor.open_seats) == 4, what="all seats are open")
         key = Keyspace(spec(4)).lease("listers", 2)
-        await command(commands, "SET", key, "stranger", "PX", 300)
+        await command(commands, "SET", key, "stranger", "PX", 1500)
         await one.signals.wait_for(LeaseChanged, state="lost", partition=2)
         assert one.floor.open_seats == {seat for seat in SEATS if seat.partition != 2}
         await one.signals.wait_for(LeaseChanged, state="taken", partition=2, count=2)
@@ -232,7 +233,7 @@ async def test_a_beat_that_somebody_else_cancels_is_a_failure_and_not_a_beat_tha
         await until(hanging.is_set, what="a beat hangs")
         next(task for task in asyncio.all_tasks() if task.get_name() == "beat of the membership").cancel()
         assert one.task is not None
-        await asyncio.wait({one.task}, timeout=5.0)
+        await asyncio.wait({one.task}, timeout=PATIENCE)
         assert one.task.cancelled()
         assert one.floor.open_seats == set()
 
@@ -294,7 +295,7 @@ async def test_a_lease_is_trusted_until_its_end_less_the_margin_by_our_own_clock
     assert not leases.trusted(SEATS[0])
 
 
-@pytest.mark.parametrize("joins", [12, pytest.param(200, marks=[pytest.mark.chaos, pytest.mark.timeout(180)])])
+@pytest.mark.parametrize("joins", [12, pytest.param(200, marks=[pytest.mark.chaos, pytest.mark.timeout(600)])])
 async def test_processes_that_come_and_go_leave_nothing_behind(store_address: StoreAddress, joins: int) -> None:
     options = msgspec.structs.replace(HOST, lease=QUICK)
     # Guests to whom rendezvous hashing gives something, so that consumers really come and go.
@@ -316,7 +317,8 @@ async def test_processes_that_come_and_go_leave_nothing_behind(store_address: St
         await client.nothing_lost_nothing_twice()
         await until(lambda: only(client.consumers(), "south"), what="consumers of those that left are gone")
         await until(lambda: readers(client, 4), what="only the readers of the steady one are connected")
-        assert len(asyncio.all_tasks()) <= tasks + 2
+        # A beat and a read that are on their way just now are tasks too, and are gone at the next look.
+        await until(lambda: len(asyncio.all_tasks()) <= tasks + 2, what="no task is left of those that came and went")
         commands = joins + len(client.added) * 4  # results with a TTL, and what belongs to the entity
         assert await command(client.commands, "DBSIZE") <= keys + commands
         assert set(steady.host.membership.living) == {"south"}

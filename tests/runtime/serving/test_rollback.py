@@ -51,4 +51,4 @@ async def test_a_halt_by_an_operator_is_no_sign_of_a_rollback(commands: Redis, s
         async def applied() -> bool:
             return "T2-1" in await things.list("seen")
 
-        await until(applied, within=15, what="the runner goes on once the operator lets it")
+        await until(applied, what="the runner goes on once the operator lets it")

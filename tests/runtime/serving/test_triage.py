@@ -14,6 +14,7 @@ from runtime.serving.bisect import cut, halves
 from runtime.serving.gate import Gate
 from runtime.serving.triage import Plan, triage
 from tests.support.things import fact
+from tests.support.waiting import PATIENCE
 from tests.support.windows import window
 
 KNOWN = Codec({"thing.happened": dict})
@@ -144,5 +145,5 @@ async def test_a_cancelled_one_leaves_the_gate_open() -> None:
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
-    async with asyncio.timeout(1), gate.alone():
+    async with asyncio.timeout(PATIENCE), gate.alone():
         pass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.answers import Fenced, Gap
 from runtime.effects import ListPush
 from runtime.errors import OutcomeUnknown
 from runtime.signals import BatchSettled, EntryParked
-from tests.support.running import BLOCK_MS, Lister, serving
+from tests.support.running import Lister, serving
 from tests.support.things import START, Things, fact, facts, open_things
 from tests.support.waiting import until
 from tests.support.windows import window
@@ -56,17 +56,24 @@ async def test_a_tail_that_a_dead_consumer_read_is_healed_without_a_further_appe
         await served.started.wait()
         await things.add("T0", 1)
         await served.until_rest()
+        reader: Any = served.link._reader
+        real, reads = reader._send, 0
+
+        async def counting(*words: Any, **options: Any) -> Any:
+            nonlocal reads
+            reads += words[0] == "XREADGROUP" and "idle" not in served.resyncs
+            return await real(*words, **options)
+
+        reader._send = counting
         # in one transaction, so that the other consumer has the entry before the runner's blocked read can
         pipeline = commands.pipeline(transaction=True)
         pipeline.execute_command("XADD", "things", "*", *fact("T9", 1))
         pipeline.execute_command("XREADGROUP", "GROUP", G, "dead", "STREAMS", "things", ">")
         await pipeline.execute()
-        began = asyncio.get_running_loop().time()
         await served.until_rest()
-        took = asyncio.get_running_loop().time() - began
     assert "idle" in served.resyncs
     assert await things.list("seen") == ["T0-1", "T9-1"]
-    assert took < 2 * BLOCK_MS / 1000 + 0.5
+    assert reads <= 2, "counted and not timed: a busy machine is no fault"
 
 
 @window("W25")
@@ -184,7 +191,7 @@ async def test_four_runners_without_any_lease_apply_each_entry_once_and_in_order
 
     async def one(name: str) -> None:
         async with serving(store_address, things, Lister(), process=name, batch=10) as served:
-            await served.until_rest(within=20)
+            await served.until_rest()
 
     async with asyncio.TaskGroup() as runners:
         for name in "abcd":
@@ -282,7 +289,7 @@ async def test_a_drain_ends_within_a_blocked_read_and_leaves_no_start_mark(
         await served.until_rest()
         began = loop.time()
         await served.stop()
-        assert loop.time() - began < 1
+        assert loop.time() - began < 10, "it waited for the read, which takes 20 s"
     assert (await things.look(G)).started == ""
 
 

@@ -229,7 +229,7 @@ async def test_an_append_is_confirmed_by_replicas_that_have_it_also_when_it_is_r
                 return isinstance(answer, Appended) and answer.confirmed == "fsynced and replicated"
             return False
 
-        await until(in_step, within=20.0, what="the replica takes the stream")
+        await until(in_step, what="the replica takes the stream")
         os.kill(second.store.server_pid, signal.SIGSTOP)
         try:
             for _ in range(2):  # the second time on another connection: the first was dropped
@@ -244,7 +244,7 @@ async def test_an_append_is_confirmed_by_replicas_that_have_it_also_when_it_is_r
                 return await appender.append(facts("T1", 1, 1, command="second"))
             return None
 
-        answer = await until(confirmed, within=10.0, what="the replica has it")
+        answer = await until(confirmed, what="the replica has it")
         assert isinstance(answer, Appended) and answer.repeated and answer.version == 2
         for client in (commands, replica):
             await client.aclose()

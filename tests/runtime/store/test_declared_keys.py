@@ -68,7 +68,7 @@ async def join(address: StoreAddress) -> None:
     async def ready() -> bool:
         return b"cluster_state:ok" in await send("CLUSTER", "INFO")
 
-    await until(ready, what="the cluster is up", within=10)
+    await until(ready, what="the cluster is up")
     await client.aclose()
 
 

@@ -29,6 +29,7 @@ from runtime.effects import (
 from runtime.store import functions
 from runtime.store.encoding import pack
 from tests.support.things import START, Things, open_things
+from tests.support.waiting import PATIENCE
 from tests.support.windows import window
 
 if TYPE_CHECKING:
@@ -159,9 +160,9 @@ async def test_entries_are_added_to_a_stream_that_is_kept_short(commands: Redis)
 async def test_a_hint_is_published(commands: Redis) -> None:
     async with commands.pubsub() as listening:
         await listening.subscribe("hints")
-        await listening.get_message(timeout=5)
+        await listening.get_message(timeout=PATIENCE)
         await applied(commands, Publish("hints", "look again"))
-        message = await listening.get_message(ignore_subscribe_messages=True, timeout=5)
+        message = await listening.get_message(ignore_subscribe_messages=True, timeout=PATIENCE)
     assert message is not None
     assert message["data"] == b"look again"
 

@@ -314,7 +314,7 @@ class TwoRunners(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(100, 30, marks=pytest.mark.timeout(120)),
+        pytest.param(100, 30, marks=pytest.mark.timeout(600)),
         pytest.param(20_000, 50, marks=[pytest.mark.chaos, pytest.mark.timeout(10_800)]),
     ],
 )

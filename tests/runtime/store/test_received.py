@@ -43,7 +43,7 @@ async def test_a_settle_counts_only_when_a_replica_has_it() -> None:
                 return await settler.settle(START, token, Settlement((), [HashSet("tried", {token: "1"})]), after=after)
             return None
 
-        await until(lambda: marked("one"), within=20.0, what="the replica takes the stream")
+        await until(lambda: marked("one"), what="the replica takes the stream")
         os.kill(second.store.server_pid, signal.SIGSTOP)
         try:
             for _ in range(2):  # the second time it asks for what the first has written
@@ -51,7 +51,7 @@ async def test_a_settle_counts_only_when_a_replica_has_it() -> None:
                     await settler.settle(START, "two", Settlement((), [HashSet("tried", {"two": "1"})]), after="one")
         finally:
             os.kill(second.store.server_pid, signal.SIGCONT)
-        answer = await until(lambda: marked("two", "one"), within=10.0, what="the replica has it")
+        answer = await until(lambda: marked("two", "one"), what="the replica has it")
         assert isinstance(answer, Settled)
         assert await command(commands, "HLEN", "tried") == 2
         for client in (commands, replica):

@@ -42,7 +42,7 @@ class Calls:
         return [ValueError(unit) if isinstance(unit, str) else -unit for unit in units]
 
     async def came(self, count: int) -> None:
-        await until(lambda: len(self.seen) == count, within=10.0, what=f"{count} calls are out")
+        await until(lambda: len(self.seen) == count, what=f"{count} calls are out")
 
 
 async def test_whoever_comes_while_calls_are_out_shares_the_next_one_and_gets_its_own_answer() -> None:
@@ -114,7 +114,7 @@ async def test_a_call_whose_callers_are_all_gone_ends_with_them_and_the_next_goe
     for task in gone:
         task.cancel()
     await asyncio.gather(*gone, return_exceptions=True)
-    await until(lambda: calls.cancelled == 1, within=10.0, what="the call is cancelled")
+    await until(lambda: calls.cancelled == 1, what="the call is cancelled")
     calls.open.set()
     assert await together.append(3) == -3
     assert len(asyncio.all_tasks()) == 1

@@ -16,7 +16,7 @@ import pytest
 
 from runtime.telemetry.loop_lag import BLOCKED_EXIT, LoopLag, LoopLagOptions, LoopWatchdog
 from tests.support.telemetry import running
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def program(behaviour: str, lock_seconds: float = 0.0) -> Iterator[subprocess.Po
 
 def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
     with program("block") as ran:
-        _, errors = ran.communicate(timeout=25)
+        _, errors = ran.communicate(timeout=PATIENCE)
     assert ran.returncode == BLOCKED_EXIT
     assert "the event loop did not answer" in errors
     assert "a_handler_that_blocks" in errors
@@ -83,7 +83,7 @@ def test_a_blocked_loop_ends_the_process_and_shows_what_blocked_it() -> None:
 
 def test_a_handler_that_keeps_the_interpreter_lock_ends_the_process_when_the_guard_is_on() -> None:
     with program("lock", 1.0) as ran:
-        _, errors = ran.communicate(timeout=25)
+        _, errors = ran.communicate(timeout=PATIENCE)
     assert ran.returncode != 0
     assert "a_handler_that_keeps_the_interpreter_lock" in errors
 
@@ -97,7 +97,7 @@ def test_a_process_that_was_stopped_as_a_whole_is_not_taken_for_blocked() -> Non
             os.waitid(os.P_PID, ran.pid, os.WSTOPPED)
             time.sleep(0.8)  # longer than blocked_seconds: this time is what is tested, not a condition
             ran.send_signal(signal.SIGCONT)
-        _, errors = ran.communicate("\n", timeout=25)
+        _, errors = ran.communicate("\n", timeout=PATIENCE)
     assert (ran.returncode, errors) == (0, "")
 
 
@@ -124,7 +124,7 @@ async def test_a_blocked_loop_is_noticed_while_it_is_blocked() -> None:
     watchdog = LoopWatchdog(blocked, options=FAST)
     async with running(LoopLag(lambda seconds: None, beat=watchdog.beat, options=FAST)):
         watchdog.start()
-        assert noticed.wait(5), "nobody noticed"  # blocks this very loop until it is noticed
+        assert noticed.wait(PATIENCE), "nobody noticed"  # blocks this very loop until it is noticed
     watchdog.stop()
     assert silent[0] >= FAST.blocked_seconds
 
@@ -163,7 +163,7 @@ async def test_a_stop_before_the_start_ends_the_next_run_only(times: int) -> Non
     lag = LoopLag(lags.append, options=FAST)
     for _ in range(times):
         lag.stop()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await lag.run(lambda: None)
     assert lags == []
     async with running(lag):

@@ -29,7 +29,7 @@ from runtime.telemetry.status_server import (
 from runtime.telemetry.status_source import LocalStatus
 from runtime.testing.startstop import stress
 from tests.support.telemetry import running, sample, settled, waits
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ async def raw(server: StatusServer, request: bytes) -> bytes:
     host, port = server.address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.read()
     writer.close()
     return answer
@@ -225,7 +225,7 @@ async def test_connections_beyond_the_bound_are_closed_and_those_within_go_on() 
         host, port = server.address.removeprefix("http://").split(":")
         opened = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
         reader, writer = await asyncio.open_connection(host, int(port))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             try:
                 assert await reader.read() == b""
             except ConnectionError:
@@ -319,7 +319,7 @@ async def test_stop_before_the_start_and_twice_is_legal() -> None:
     server = Process().server
     server.stop()
     server.stop()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await server.run(lambda: None)
     async with running(server):
         assert (await get(server, "/livez"))[0] == 200

@@ -27,7 +27,6 @@ from workers.backup.taking import Backup
 from workers.bootstrap import log_specs, open_application
 from workers.keys import CLAIM_LOG, NOTIFICATION_LOG
 from workers.stub_bank.server import serving_bank
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,12 +65,12 @@ async def ids_of(client: Redis, stream: str) -> list[str]:
 
 
 async def is_verified(cluster: SmallCluster) -> bool:
-    return (await verify(cluster.app)).ok
+    return (await cluster.verified()).ok
 
 
 async def has_wrong(cluster: SmallCluster, wanted: list[str]) -> bool:
     """Whether this, and nothing else, is found to be wrong."""
-    invariants = (await verify(cluster.app)).invariants.values()
+    invariants = (await cluster.verified()).invariants.values()
     return [words for checked in invariants for words in checked.first] == wanted
 
 
@@ -97,10 +96,10 @@ async def test_a_backup_of_a_cluster_at_work_is_restored_to_a_store_where_every_
             client = cluster.app.store.commands
             assert (await ids_of(client, CLAIM_LOG))[:kept] == after[:kept]
             await cluster.to_the_end()
-            await until(lambda: is_verified(cluster), within=20.0, what="every guarantee holds")
+            await until(lambda: is_verified(cluster), what="every guarantee holds")
             await cluster.submit(43)
             await cluster.to_the_end()
-            await until(lambda: is_verified(cluster), within=20.0, what="it goes on")
+            await until(lambda: is_verified(cluster), what="it goes on")
 
 
 async def test_a_finished_store_that_is_restored_appends_nothing_and_sends_nothing_again(
@@ -119,7 +118,7 @@ async def test_a_finished_store_that_is_restored_appends_nothing_and_sends_nothi
         await restored(second, folder)
         async with small_cluster(second, tmp_path, more=NO_ARCHIVE) as cluster:
             await cluster.to_the_end()
-            await until(lambda: is_verified(cluster), within=20.0, what="every guarantee holds")
+            await until(lambda: is_verified(cluster), what="every guarantee holds")
             client = cluster.app.store.commands
             assert {name: await ids_of(client, name) for name in logs} == logs
             assert await command(client, "HGETALL", cluster.app.claim_keys(0).outbox_outcomes) == sent
@@ -149,7 +148,7 @@ async def test_a_restore_up_to_a_moment_leaves_out_what_came_later_and_what_was_
             client = cluster.app.store.commands
             assert await command(client, "HGET", "claims:events:state", "incarnation") != old
             await cluster.to_the_end()
-            await until(lambda: is_verified(cluster), within=20.0, what="every guarantee holds")
+            await until(lambda: is_verified(cluster), what="every guarantee holds")
             assert {name: await ids_of(client, name) for name in then} == then
             assert all(await cluster.app.claims.read(early))
             assert not any(await cluster.app.claims.read([one for one in late if one not in early]))
@@ -174,7 +173,7 @@ async def test_a_bank_that_outlives_the_store_pays_once_whatever_was_restored(cu
                 ]
                 house.behave(answer_after=1.0)
                 asked = await house.pending()
-                await until(lambda: house.orders(asked), within=10.0, what="the bank has the order")
+                await until(lambda: house.orders(asked), what="the bank has the order")
                 await backed_up(cluster, folder)
         async with another_store() as second:
             done = await restored(second, folder, moment if cut_short else None)
@@ -192,7 +191,7 @@ async def test_a_bank_that_outlives_the_store_pays_once_whatever_was_restored(cu
                 # What was ordered for a fact that is left out is kept, and named: a bank may forget its keys in a day.
                 orphan = "payments:outcomes: 1 records of orders that no fact asked for"
                 wanted = [orphan] if cut_short else []
-                await until(lambda: has_wrong(cluster, wanted), within=20.0, what=f"nothing is wrong but {wanted}")
+                await until(lambda: has_wrong(cluster, wanted), what=f"nothing is wrong but {wanted}")
 
 
 async def test_the_archive_goes_on_with_a_whole_restore(tmp_path: Path) -> None:
@@ -208,7 +207,7 @@ async def test_the_archive_goes_on_with_a_whole_restore(tmp_path: Path) -> None:
         async with small_cluster(second, tmp_path) as cluster:
             await cluster.submit(9)
             await cluster.to_the_end()
-            await until(lambda: is_verified(cluster), within=20.0, what="every guarantee holds")
+            await until(lambda: is_verified(cluster), what="every guarantee holds")
             assert await command(cluster.app.store.commands, "HGET", "claims:events:state", "halted") is None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_store_from_an_older_copy_is_halted_explained_and_made_whole_again(tmp_path: Path) -> None:
     with running_lab(tmp_path) as lab:
         lab.assigned()
@@ -35,7 +35,7 @@ def test_a_store_from_an_older_copy_is_halted_explained_and_made_whole_again(tmp
 
     with running_cluster(data_dir=lab.data) as cluster, connected(cluster.told["store"]) as client:
         lab = Lab(lab.data, cluster, client)
-        until_sync(lambda: client.hget("claims:events:state", "halted"), within=20, what="the log is halted")
+        until_sync(lambda: client.hget("claims:events:state", "halted"), what="the log is halted")
         told = lab.cs("doctor", "--json")
         assert told.code == 1
         (found,) = [
@@ -54,7 +54,7 @@ def test_a_store_from_an_older_copy_is_halted_explained_and_made_whole_again(tmp
         assert back["appended"] >= len(history)
         lab.rest()
         assert [(one["sequence"], one["type"], one["eventId"]) for one in lab.facts(paid)] == history
-        assert lab.ok("verify")["differences"] == 0
+        assert lab.verified()["differences"] == 0
         assert lab.cs("archive", "status").code == 0
         assert lab.ok("archive", "accept", "--reason", "again")["accepted"] == []
         assert cluster.stop() == 0

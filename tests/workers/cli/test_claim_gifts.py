@@ -12,7 +12,6 @@ from tests.support.commands import cli
 from tests.support.notices import auto_row, claims_cluster
 from workers.commanding import Commander, Issued
 from workers.importing import Importer
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
 
 
-@pytest.mark.timeout(120)  # several command lines, each opens the application anew
+@pytest.mark.timeout(600)  # several command lines, each opens the application anew
 async def test_something_is_given_after_a_denial_by_a_manager_with_the_reason_and_explained(
     store_address: StoreAddress, tmp_path: Path
 ) -> None:
@@ -45,7 +44,7 @@ async def test_something_is_given_after_a_denial_by_a_manager_with_the_reason_an
         await cluster.at_rest()
         explained = cli("claim", "explain", claim_id, url=url)
         (claim,) = await cluster.app.claims.read([claim_id])
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert claim is not None and claim.pending is not None and claim.pending.amount == 500_000
     assert "EX_GRATIA" in explained.out and "5000.00" in explained.out.replace(",", "")
     assert report.ok, report.invariants

@@ -69,7 +69,7 @@ def parked(data: Path, origins: Sequence[bytes]) -> list[dict[str, Any]]:
 
 
 def until_parked(client: Any, before: int, more: int, stream: str = PARKED) -> None:
-    until_sync(lambda: client.xlen(stream) == before + more, within=10, what=f"{more} more are parked")
+    until_sync(lambda: client.xlen(stream) == before + more, what=f"{more} more are parked")
 
 
 @row("S36", "S52")
@@ -93,7 +93,7 @@ def test_a_malformed_entry_is_parked_listed_shown_retried_and_dropped(data: Path
     asked = here("parked", "retry", second["id"], data_dir=data)
     assert asked.code == 0
     assert "1 claim" in asked.out
-    until_sync(lambda: foreign.llen("claims:events:retries:processors") == 0, within=10, what="it was retried")
+    until_sync(lambda: foreign.llen("claims:events:retries:processors") == 0, what="it was retried")
     assert len(parked(data, origins)) == 2, "a retry of what is still wrong leaves it parked"
 
     gone = here("parked", "drop", first["id"], "--reason", "a test wrote it", data_dir=data)
@@ -153,11 +153,11 @@ def test_a_paused_process_is_shown_as_idle(data: Path, foreign: Any) -> None:
     assert store is not None
     os.kill(store.owner_pid, signal.SIGSTOP)
     try:
-        until_sync(lambda: states() == {"idle"}, within=15, what="the paused process is idle")
+        until_sync(lambda: states() == {"idle"}, what="the paused process is idle")
         assert "without heartbeat" in here("doctor", data_dir=data).out
     finally:
         os.kill(store.owner_pid, signal.SIGCONT)
-    until_sync(lambda: states() == {"alive"}, within=15, what="it is back")
+    until_sync(lambda: states() == {"alive"}, what="it is back")
 
 
 @row("S26")
@@ -182,12 +182,12 @@ def test_sigterm_under_load_drains_within_its_budget_and_the_next_run_finishes(t
     folder, entries = tmp_path / "store", 1500
     with running_cluster(data_dir=folder) as cluster, client_of(folder) as client:
         load(client, entries)
-        until_sync(lambda: settled(client) > 20, within=10, what="the processor is at work")
+        until_sync(lambda: settled(client) > 20, what="the processor is at work")
         assert settled(client) < entries, "it was done before it was stopped: more load is needed"
-        assert cluster.stop(within=7) == 0, cluster.log()
+        assert cluster.stop() == 0, cluster.log()
         assert "StopTimedOut" not in cluster.log()
     with running_cluster(data_dir=folder), client_of(folder) as client:
-        until_sync(lambda: settled(client) == entries, within=15, what="the rest is done")
+        until_sync(lambda: settled(client) == entries, what="the rest is done")
         assert client.xlen(PARKED) == entries
         answer = read_late("parked", "list", "--json", data_dir=folder)
         assert json.loads(answer)["count"] == entries, "a long answer reaches a slow reader whole"
@@ -203,7 +203,7 @@ def read_late(*words: str, data_dir: Path) -> bytes:
     ) as process:
         pipe = process.stdout
         assert pipe is not None
-        until_sync(lambda: _waiting(pipe.fileno()) >= 65_536, within=10, what="the pipe is full")
+        until_sync(lambda: _waiting(pipe.fileno()) >= 65_536, what="the pipe is full")
         return pipe.read()
 
 

@@ -9,7 +9,6 @@ from domain.bodies.deciding import OverrideRecorded
 from tests.support.commands import here
 from tests.support.paying import paying
 from workers.claim_reading import ClaimReader
-from workers.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,5 +72,4 @@ async def test_an_item_is_resolved_once_with_a_reason_by_a_person_of_the_roster(
         facts = await ClaimReader(app.store.reads, app.claim_keyspace).entries(claim_id)
         bodies = [entry.body for entry in facts if isinstance(entry.body, OverrideRecorded)]
         assert [body.overridden_by for body in bodies] == ["MGR-001", "CLI"]
-        await house.cluster.at_rest()
-        assert (await verify(app)).ok
+        assert (await house.cluster.verified()).ok

@@ -16,7 +16,7 @@ from runtime.embedded.discovery import find_running
 from tests.support.commands import cli, here, running_cluster
 from tests.support.processes import is_gone
 from tests.support.rows import row
-from tests.support.waiting import until_sync
+from tests.support.waiting import PATIENCE, until_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_no_server(tmp_path: Path) -> None:
         store = find_running(str(data))
         assert store is not None
         cluster.process.kill()
-        until_sync(lambda: is_gone(store.server_pid), within=10, what="the server is gone")
+        until_sync(lambda: is_gone(store.server_pid), what="the server is gone")
 
 
 def test_a_store_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_store_that_dies_is_started_again(tmp_path: Path) -> None:
             found = find_running(str(data))
             return found is not None and found.server_pid != store.server_pid
 
-        until_sync(again, within=10, what="another server runs on the data")
-        until_sync(lambda: _ready(cluster.told["status"]), within=15, what="the cluster is ready again")
+        until_sync(again, what="another server runs on the data")
+        until_sync(lambda: _ready(cluster.told["status"]), what="the cluster is ready again")
         assert cluster.stop() == 0
 
 
@@ -142,9 +142,9 @@ def test_two_runs_on_one_store_share_its_partitions_and_one_takes_over(tmp_path:
     }
     with running_cluster(data_dir=data, env=four) as first:
         with running_cluster(data_dir=data, url=first.told["store"], env=four) as second:
-            until_sync(lambda: len(_owners(data)) == 2, within=15, what="both serve")
+            until_sync(lambda: len(_owners(data)) == 2, what="both serve")
             second.process.kill()
-        until_sync(lambda: len(_owners(data)) == 1, within=20, what="one serves all")
+        until_sync(lambda: len(_owners(data)) == 1, what="one serves all")
         assert first.stop() == 0
 
 
@@ -155,13 +155,13 @@ def _owners(data: Path) -> set[str]:
 
 
 def _ready(status: str) -> bool:
-    with urllib.request.urlopen(status + "/status", timeout=5) as answer:
+    with urllib.request.urlopen(status + "/status", timeout=PATIENCE) as answer:
         told = msgspec.json.decode(answer.read())
     return bool(told["runners"]) and all(runner["state"] in ("idle", "advancing") for runner in told["runners"])
 
 
 def _page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -191,7 +191,6 @@ class TestFleet:
             cluster.process.kill()
             until_sync(
                 lambda: all(is_gone(pid) for pid in [*pids, store.server_pid]),
-                within=10,
                 what="nothing is left",
             )
 
@@ -206,5 +205,5 @@ class TestFleet:
                 now = {process["pid"] for process in told if process["state"] == "alive"}
                 return len(now) == 2 and now != before
 
-            until_sync(replaced, within=20, what="two workers again")
+            until_sync(replaced, what="two workers again")
             assert cluster.stop() == 0

@@ -18,7 +18,6 @@ from tests.support.small_cluster import small_cluster
 from tests.support.store import command
 from workers.auditor import Auditor, Chain
 from workers.keys import ClaimKeys, claim_log
-from workers.verifying import verify
 from workers.verifying.chain_check import ChainCheck
 from workers.verifying.engine import together
 from workers.verifying.links import Links
@@ -137,5 +136,5 @@ async def test_an_entry_that_names_a_field_twice_is_chained_as_the_auditor_read_
         await cluster.submit(1)
         await command(commands, "XADD", "claims:events", "*", "hint", "one", "hint", "two")
         await cluster.at_rest()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert {name: found.first for name, found in report.invariants.items() if found.violations} == {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.rows import row
-from tests.support.small_cluster import SMALL, SmallStore, small_application
+from tests.support.small_cluster import SMALL, SmallStore, small_application, wrong
 from tests.support.store import command
 from workers.verifying import INVARIANTS, Progress, Report, verify
 
@@ -24,10 +24,6 @@ async def verified(
 ) -> Report:
     async with small_application(address, ready.directory, simulation=ready.ended) as app:
         return await verify(app, progress=progress)
-
-
-def wrong(report: Report) -> dict[str, list[str]]:
-    return {name: found.first for name, found in report.invariants.items() if found.violations}
 
 
 @row("S44", "S45", "S88")

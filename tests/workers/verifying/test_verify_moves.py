@@ -11,9 +11,8 @@ from domain.commands import ApproveClaim, RejectClaim, ReopenClaim
 from domain.reasons import PROVISIONS
 from domain.transitions import State
 from tests.support.rows import row
-from tests.support.small_cluster import small_cluster
+from tests.support.small_cluster import small_cluster, wrong
 from tests.support.store import command
-from workers.verifying import Report, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 COMMITTEE = Actor(id="COMMITTEE", role="committee")
 MANAGER = Actor(id="MGR-1", role="claims_manager")
-
-
-def wrong(report: Report) -> dict[str, list[str]]:
-    return {name: found.first for name, found in report.invariants.items() if found.violations}
 
 
 @row("S31", "S45")
@@ -46,13 +41,13 @@ async def test_lists_and_loads_follow_claims_that_are_approved_denied_and_opened
         reject = RejectClaim(reason_codes=(code,), provisions=(provision,), appeal_text_id="appeal.denial.1")
         await cluster.command(denied, reject, COMMITTEE)
         await cluster.at_rest()
-        assert wrong(await verify(cluster.app)) == {}
+        assert wrong(await cluster.verified()) == {}
         await cluster.command(denied, ReopenClaim(reason_code="NEW_FACTS", reason="a witness"), MANAGER)
         await cluster.at_rest()
-        assert wrong(await verify(cluster.app)) == {}
+        assert wrong(await cluster.verified()) == {}
         await cluster.command(denied, reject, COMMITTEE)
         await cluster.at_rest()
-        assert wrong(await verify(cluster.app)) == {}
+        assert wrong(await cluster.verified()) == {}
 
 
 async def test_parked_entries_are_accounted_for_and_a_changed_one_is_named(
@@ -63,12 +58,12 @@ async def test_parked_entries_are_accounted_for_and_a_changed_one_is_named(
         bad = ("eventType", "claim.submitted", "claimId", "CLM-BAD00001", "data", "{}", "version", "1.0")
         await command(commands, "XADD", "claims:events", "*", *bad)
         await cluster.at_rest()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
         assert wrong(report) == {}
         assert report.invariants["dead_letters"].checked > 0
         rows = await command(commands, "XRANGE", "claims:events:parked:processors", "-", "+")
         await command(commands, "XDEL", "claims:events:parked:processors", rows[0][0])
-        assert "dead_letters" in wrong(await verify(cluster.app))
+        assert "dead_letters" in wrong(await cluster.verified())
 
 
 @pytest.mark.parametrize("partitions", [1, 4])
@@ -76,6 +71,6 @@ async def test_nothing_differs_after_a_whole_run(store_address: StoreAddress, tm
     async with small_cluster(store_address, tmp_path, partitions=partitions) as cluster:
         await cluster.submit(12)
         await cluster.to_the_end()
-        report = await verify(cluster.app)
+        report = await cluster.verified()
     assert wrong(report) == {}
     assert report.claims == 12

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from domain.transitions import State
 from tests.support.paying import paying
-from tests.support.small_cluster import dump_of
+from tests.support.small_cluster import dump_of, wrong
 from tests.support.store import command
 from tests.support.waiting import until
-from workers.verifying import Report, verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runtime.store.address import StoreAddress
-
-
-def wrong(report: Report) -> dict[str, list[str]]:
-    return {name: found.first for name, found in report.invariants.items() if found.violations}
 
 
 async def lose(client: Redis, key: str) -> None:
@@ -61,23 +56,23 @@ async def test_a_change_of_what_is_known_of_payouts_is_named(
         await house.until_state(await house.pending(), State.CLOSED)
         house.behave(fail_later="TIMEOUT_AT_CLEARING", fail_next=2)
         claim_id = await house.pending()
-        await until(lambda: len(house.orders(claim_id)) == 2, within=10.0, what="the attempt that is made at once")
+        await until(lambda: len(house.orders(claim_id)) == 2, what="the attempt that is made at once")
         payment = (await house.until_state(claim_id, State.PAYMENT_FAILED)).payments[0]
         house.say(paymentId=payment.id, key=payment.id, kind="confirmed", amount=payment.amount, currency="USD")
         await house.items(1)
         await house.cluster.to_the_end()
         await house.items(2)
         await house.cluster.at_rest()
-        untouched = await verify(house.cluster.app)
+        untouched = await house.cluster.verified()
         assert wrong(untouched) == {}
         assert untouched.invariants["payouts"].checked >= 4
         kept = await dump_of(commands)
         for name, damage, invariant, named in DAMAGES:
             await damage(commands)
-            found = wrong(await verify(house.cluster.app))
+            found = wrong(await house.cluster.verified())
             assert any(named in line for line in found.get(invariant, [])), (name, found)
             for key in [key for key in kept.keys if key.startswith(b"payments:")]:
                 await command(commands, "RESTORE", key, 0, kept.keys[key][0], "REPLACE")
             if b"payments:attempts" not in kept.keys:
                 await command(commands, "DEL", "payments:attempts")
-        assert wrong(await verify(house.cluster.app)) == {}
+        assert wrong(await house.cluster.verified()) == {}
