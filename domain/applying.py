@@ -67,7 +67,7 @@ def _duplicate_confirmed(claim: Claim, body: intake.DuplicateConfirmed, at: date
 
 
 def _duplicate_cleared(claim: Claim, body: intake.DuplicateCleared, at: datetime) -> Changes:
-    return {"duplicate": replace(claim.duplicate, status="cleared")}
+    return {"duplicate": replace(claim.duplicate, status="cleared", surviving="")}
 
 
 def _assigned(claim: Claim, body: handling.ClaimAssigned | handling.ClaimReassigned, at: datetime) -> Changes:

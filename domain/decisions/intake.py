@@ -19,6 +19,7 @@ from domain.bodies.intake import (
 from domain.decisions.step import Problem
 from domain.major_units import major
 from domain.money import Money
+from domain.transitions import PREDECISION
 
 if TYPE_CHECKING:
     from domain import commands
@@ -143,9 +144,14 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
 
 
 def duplicate_cleared(claim: Claim, command: commands.ClearDuplicate, context: Context) -> Body | Problem:
-    """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once)."""
+    """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once).
+
+    A reopened claim that was closed as a duplicate is cleared too: G05 would hold it for ever otherwise.
+    """
     status = claim.duplicate.status
-    if status != "suspected" and (status != "none" or portrait.similar(claim, context) is None):
+    reopened = status == "confirmed" and claim.state in PREDECISION
+    seen_now = status == "none" and portrait.similar(claim, context) is not None
+    if not (status == "suspected" or reopened or seen_now):
         return Problem("WRONG_STATE", f"no suspicion to clear: the duplicate facet is {claim.duplicate.status}")
     return DuplicateCleared(decided_by=context.actor.id, reason=command.reason)
 

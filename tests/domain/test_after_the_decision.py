@@ -154,6 +154,17 @@ def test_a_look_alike_is_flagged_reviewed_and_closed_only_by_a_person() -> None:
     assert (story.state(), story.now_claim.closed_outcome) == (State.CLOSED, "duplicate")
 
 
+def test_a_claim_that_was_closed_as_a_duplicate_by_mistake_is_reopened_cleared_and_paid() -> None:
+    story = Story().submit()
+    story.do(c.MarkDuplicate(surviving_claim_id="CLM-OTHER001", reason="same loss"), SENIOR)
+    assert story.refused(c.ClearDuplicate(reason="another crash"), SENIOR).code == "WRONG_STATE"
+    story.do(REOPEN, MANAGER)
+    assert story.refused(c.ApproveClaim(), SENIOR).guard == "G05"
+    story.do(c.ClearDuplicate(reason="another crash"), SENIOR)
+    assert (story.now_claim.duplicate.status, story.now_claim.duplicate.surviving) == ("cleared", "")
+    assert pay(story.do(c.ApproveClaim(), SENIOR)).now_claim.closed_outcome == "paid"
+
+
 def test_a_cleared_suspicion_lets_the_claim_be_approved() -> None:
     other = LossTrace("CLM-OTHER001", "POL-1", LOSS, "single_vehicle_collision", usd(20_000))
     story = Story(history=History(similar=(other,))).submit()
