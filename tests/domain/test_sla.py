@@ -19,7 +19,19 @@ from domain.rules import Rules
 from domain.sla import Override, Timer, next_deadline, sla_book, timers
 from domain.sla_profiles import ROWS
 from domain.transitions import State
-from tests.support.claims import BANK, CLAIMANT, MANAGER, NOW, SENIOR, SUPERVISOR, Story, adjuster, notice, roster
+from tests.support.claims import (
+    BANK,
+    CLAIMANT,
+    MANAGER,
+    NOW,
+    REVIEWER,
+    SENIOR,
+    SUPERVISOR,
+    Story,
+    adjuster,
+    notice,
+    roster,
+)
 
 MONDAY = datetime(2025, 2, 10, 9, 0, tzinfo=UTC)
 
@@ -134,6 +146,41 @@ def test_the_decide_clock_starts_only_with_the_proof_of_loss_and_pauses_while_th
     story.wait(days=5).do(c.UploadDocument(document_id="D2", kind="invoice"), CLAIMANT)
     clock = story.now_claim.clocks["US-MODEL.decide"]
     assert (clock.status, clock.due) == ("running", before + timedelta(days=5))
+
+
+def decide_clocks(story: Story) -> dict[str, str]:
+    return {key: clock.status for key, clock in story.now_claim.clocks.items() if key.endswith(".decide")}
+
+
+def test_an_answer_that_leaves_the_proof_of_loss_open_does_not_start_the_decide_clock() -> None:
+    story = Story().submit(injured_count=1).do(c.RequestInformation(items=("photos",)), SENIOR)
+    story.do(c.UploadDocument(document_id="D1", kind="photos"), CLAIMANT)
+    assert (story.state(), story.now_claim.missing_documents) == (State.ASSIGNED, ("medical_report",))
+    assert decide_clocks(story) == {}
+    story.do(c.UploadDocument(document_id="D2", kind="medical_report"), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"running"}
+
+
+DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
+
+
+def test_papers_for_an_appeal_start_no_clock_of_a_decision() -> None:
+    story = Story().submit().do(DENY, SENIOR).do(c.FileAppeal(), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"stopped"}
+    story.do(c.RequestInformation(items=("invoice",)), REVIEWER)
+    story.do(c.UploadDocument(document_id="D1", kind="invoice"), CLAIMANT)
+    assert story.state() is State.UNDER_APPEAL
+    assert set(decide_clocks(story).values()) == {"stopped"}
+    assert story.now_claim.clocks["INTERNAL.appeal"].status == "running"
+
+
+def test_the_last_paper_of_a_reopened_claim_starts_its_decide_clock() -> None:
+    story = Story().submit(injured_count=1).do(DENY, SENIOR)
+    assert story.now_claim.closed_outcome == "denied"
+    story.do(c.ReopenClaim(reason_code="NEW_FACTS", reason="the report came"), SUPERVISOR)
+    assert decide_clocks(story) == {}
+    story.do(c.UploadDocument(document_id="D1", kind="medical_report"), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"running"}
 
 
 def test_waiting_for_others_than_the_claimant_does_not_pause() -> None:
