@@ -261,6 +261,14 @@ def _hold_released(claim: Claim, body: ending.LegalHoldReleased, at: datetime) -
     return {"legal_holds": tuple(hold for hold in claim.legal_holds if hold != body.hold_id)}
 
 
+def _mandate_given(claim: Claim, body: handling.MandateGiven, at: datetime) -> Changes:
+    return {"representatives": (*claim.representatives, body.representative_id)}
+
+
+def _mandate_ended(claim: Claim, body: handling.MandateEnded, at: datetime) -> Changes:
+    return {"representatives": tuple(name for name in claim.representatives if name != body.representative_id)}
+
+
 def _key_destroyed(claim: Claim, body: ending.KeyDestroyed, at: datetime) -> Changes:
     return {"destroyed_keys": (*claim.destroyed_keys, body.subject_id)}
 
@@ -300,6 +308,8 @@ APPLIERS: dict[str, Callable[[Claim, Any, datetime], Changes]] = {
     "claim.sla.breached": _nothing,
     "claim.sla.warned": _nothing,
     "claim.status.notified": _nothing,
+    "claim.mandate.given": _mandate_given,
+    "claim.mandate.ended": _mandate_ended,
     "claim.note.added": _nothing,
     "claim.override.recorded": _nothing,
     "subject.erasure.requested": _nothing,

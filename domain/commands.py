@@ -324,6 +324,18 @@ class SendStatusLetter(Command, frozen=True, kw_only=True):
     extends_until: datetime | None = None
 
 
+class GiveMandate(Command, frozen=True, kw_only=True):
+    """The claimant names somebody who may act and ask for the claim in the claimant's place."""
+
+    representative_id: str
+
+
+class EndMandate(Command, frozen=True, kw_only=True):
+    """Who was named speaks for the claimant no more."""
+
+    representative_id: str
+
+
 class AddNote(Command, frozen=True, kw_only=True):
     """A note; kind `contact` stops the contact clock."""
 
@@ -368,7 +380,7 @@ AnyCommand = (
     ReturnProposal | ApproveClaim | RejectClaim | FileAppeal | DecideAppeal | InitiatePayment | RetryPayment
     | ConfirmPayment | FailPayment | ReversePayment | RescindDecision | RecordRecovery | WithdrawClaim |
     CloseClaim | ReopenClaim | SendStatusLetter | AddNote | RecordOverride | PlaceLegalHold |
-    ReleaseLegalHold | FireTimer
+    ReleaseLegalHold | GiveMandate | EndMandate | FireTimer
 )  # fmt: skip
 """Any command, for one decoder: `msgspec.json.Decoder(AnyCommand)`."""
 

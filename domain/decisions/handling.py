@@ -17,6 +17,8 @@ from domain.bodies.handling import (
     InformationCompleted,
     InformationRequested,
     Investigated,
+    MandateEnded,
+    MandateGiven,
     NoteAdded,
     ReserveChanged,
     SiuConcluded,
@@ -243,6 +245,23 @@ def status_notified(claim: Claim, command: commands.SendStatusLetter, context: C
 def note_added(claim: Claim, command: commands.AddNote, context: Context) -> Body | Problem:
     """`AddNote`."""
     return NoteAdded(kind=command.kind, note=command.note)
+
+
+def mandate_given(claim: Claim, command: commands.GiveMandate, context: Context) -> Body | Problem:
+    """`GiveMandate`: somebody else than the claimant, once."""
+    name = command.representative_id
+    if not name or name in (claim.notice.claimant_id, claim.notice.insured_id):
+        return Problem("INVALID", "representative id: name somebody else than claimant and insured")
+    if name in claim.representatives:
+        return Problem("REPEATED", f"{name} speaks for the claimant already")
+    return MandateGiven(representative_id=name)
+
+
+def mandate_ended(claim: Claim, command: commands.EndMandate, context: Context) -> Body | Problem:
+    """`EndMandate`."""
+    if command.representative_id not in claim.representatives:
+        return Problem("WRONG_STATE", f"{command.representative_id} does not speak for the claimant")
+    return MandateEnded(representative_id=command.representative_id)
 
 
 def override_recorded(claim: Claim, command: commands.RecordOverride, context: Context) -> Body | Problem:

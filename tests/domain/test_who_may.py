@@ -44,6 +44,42 @@ def test_a_stranger_does_nothing_on_somebody_elses_claim(command: c.Command) -> 
     story.do(command, as_("CUST-1", "claimant"))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [c.UploadDocument(document_id="D", kind="photos"), c.WithdrawClaim(reason="changed my mind")],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_representative_acts_only_while_the_claimant_names_him(command: c.Command) -> None:
+    lawyer, claimant = as_("LAW-1", "representative"), as_("CUST-1", "claimant")
+    named, ended = c.GiveMandate(representative_id="LAW-1"), c.EndMandate(representative_id="LAW-1")
+    story = Story().submit()
+    assert story.refused(command, lawyer).message == (
+        "LAW-1 was not named by the claimant of CLM-TEST0001 to speak for them"
+    )
+    assert story.refused(named, lawyer).code == "NOT_ALLOWED"
+    assert story.refused(named, as_("CUST-OTHER", "claimant")).code == "NOT_ALLOWED"
+    story.do(named, claimant).do(ended, claimant)
+    assert story.refused(command, lawyer).code == "NOT_ALLOWED"
+    story.do(named, as_("ADJ-II", "adjuster_ii")).do(command, lawyer)
+
+
+def test_a_mandate_is_given_once_to_somebody_else_and_ended_only_when_it_stands() -> None:
+    story = Story().submit()
+    claimant = as_("CUST-1", "claimant")
+    assert story.refused(c.GiveMandate(representative_id="CUST-1"), claimant).code == "INVALID"
+    assert story.refused(c.EndMandate(representative_id="LAW-1"), claimant).code == "WRONG_STATE"
+    story.do(c.GiveMandate(representative_id="LAW-1"), claimant)
+    assert story.refused(c.GiveMandate(representative_id="LAW-1"), claimant).code == "REPEATED"
+
+
+def test_a_representative_who_was_named_appeals() -> None:
+    deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
+    story = Story().submit().do(deny, as_("SEN", "senior_adjuster"))
+    assert story.refused(c.FileAppeal(), as_("LAW-1", "representative")).code == "NOT_ALLOWED"
+    story.do(c.GiveMandate(representative_id="LAW-1"), as_("CUST-1", "claimant"))
+    story.do(c.FileAppeal(), as_("LAW-1", "representative"))
+
+
 def test_a_stranger_cannot_appeal() -> None:
     deny = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="a")
     story = Story().submit().do(deny, as_("SEN", "senior_adjuster"))

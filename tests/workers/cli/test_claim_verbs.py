@@ -135,14 +135,27 @@ def test_no_view_of_the_claimants_side_tells_of_suspicion_reserve_or_authority(l
     ok(lab, "refer", claim, "--reason", "odd invoice J-17")
     ok(lab, "conclude", claim, "confirmed", "--finding", "J-17 is forged", "--as", "siu:SIU-001")
     assert "confirmed" in lab.cs("claim", "show", claim).out, "people of the house see it"
+    ok(lab, "mandate", claim, customer + "-B")
     for verb in ("show", "history", "explain"):
         for role in ("claimant", "broker"):
             for form in ((), ("--json",)):
-                said = lab.cs("claim", verb, claim, "--as", f"{role}:{customer}", *form)
+                name = customer if role == "claimant" else customer + "-B"
+                said = lab.cs("claim", verb, claim, "--as", f"{role}:{name}", *form)
                 assert said.code == 0, said
                 found = [word for word in SECRETS if word.lower() in said.out.lower()]
                 assert not found, f"{verb} --as {role} tells {found}: {said.out}"
     assert "not found" in refused(lab, "show", claim, "--as", "claimant:CUST-SOMEBODY")
+
+
+@pytest.mark.parametrize("role", ["representative", "broker", "provider", "fnol"])
+def test_who_was_not_named_by_the_claimant_sees_nothing_of_the_claim(lab: Lab, role: str) -> None:
+    claim, name = lab.assigned(), f"{role}:P-{role}"
+    for verb in ("show", "history", "explain"):
+        assert refused(lab, verb, claim, "--as", name).endswith(f"claim {claim} not found")
+    ok(lab, "mandate", claim, f"P-{role}")
+    assert lab.ok("claim", "show", claim, "--as", name)["claimId"] == claim
+    ok(lab, "mandate", claim, f"P-{role}", "--end")
+    assert "not found" in refused(lab, "show", claim, "--as", name)
 
 
 def test_the_explanation_adds_up_and_the_claimants_copy_names_no_decider(lab: Lab) -> None:
