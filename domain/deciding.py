@@ -73,6 +73,7 @@ STEPS: dict[type[Command], Step] = {
     c.ReopenClaim: Step("claim.reopened", ending.reopened),
     c.GiveMandate: Step("claim.mandate.given", handling.mandate_given),
     c.EndMandate: Step("claim.mandate.ended", handling.mandate_ended),
+    c.RecordAccess: Step("record.accessed", handling.record_accessed),
     c.SendStatusLetter: Step("claim.status.notified", handling.status_notified),
     c.AddNote: Step("claim.note.added", handling.note_added),
     c.RecordOverride: Step("claim.override.recorded", handling.override_recorded),

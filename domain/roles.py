@@ -52,6 +52,7 @@ ROLES: dict[type[c.Command], frozenset[str]] = {
     c.SendStatusLetter: frozenset(("notifier", *_MACHINE, *_ADJUSTERS)),
     c.GiveMandate: frozenset(("claimant", "insured", *_ADJUSTERS)),
     c.EndMandate: frozenset(("claimant", "insured", *_ADJUSTERS)),
+    c.RecordAccess: frozenset((*_ADJUSTERS, "supervisor", "siu", "appeal_reviewer", "recovery", "legal", "compliance")),
     c.AddNote: frozenset((*_ADJUSTERS, "supervisor", "siu", "appeal_reviewer", "recovery", *_MACHINE)),
     c.RecordOverride: frozenset((*_MANAGERS, "supervisor")),
     c.PlaceLegalHold: frozenset(("legal", "compliance", *_MANAGERS)),

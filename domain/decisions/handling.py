@@ -9,7 +9,7 @@ from domain import portrait, sla
 from domain.assignment import Assignment, Deferred
 from domain.bodies.base import SYSTEM
 from domain.bodies.deciding import OverrideRecorded
-from domain.bodies.ending import LegalHoldPlaced, LegalHoldReleased
+from domain.bodies.ending import LegalHoldPlaced, LegalHoldReleased, RecordAccessed
 from domain.bodies.handling import (
     AssignmentDeferred,
     ClaimAssigned,
@@ -26,6 +26,7 @@ from domain.bodies.handling import (
     StatusNotified,
 )
 from domain.decisions.step import Problem
+from domain.restricted import restricted
 
 if TYPE_CHECKING:
     from domain import commands
@@ -262,6 +263,14 @@ def mandate_ended(claim: Claim, command: commands.EndMandate, context: Context) 
     if command.representative_id not in claim.representatives:
         return Problem("WRONG_STATE", f"{command.representative_id} does not speak for the claimant")
     return MandateEnded(representative_id=command.representative_id)
+
+
+def record_accessed(claim: Claim, command: commands.RecordAccess, context: Context) -> Body | Problem:
+    """`RecordAccess`: only what is restricted leaves a trail."""
+    kinds = restricted(claim)
+    if not kinds:
+        return Problem("INVALID", "nothing of the claim is restricted")
+    return RecordAccessed(record=f"{command.view}: {', '.join(kinds)}", purpose=command.purpose)
 
 
 def override_recorded(claim: Claim, command: commands.RecordOverride, context: Context) -> Body | Problem:

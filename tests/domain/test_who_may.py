@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from domain import commands as c
 from domain.authority import Delegation
 from domain.bodies.base import Actor
+from domain.bodies.ending import RecordAccessed
 from domain.outcome import Accepted
 from domain.roster import Roster, superiors
 from tests.support.claims import NOW, Story, adjuster
@@ -119,3 +120,22 @@ def test_everybody_above_is_found_and_a_circle_ends() -> None:
     assert superiors(house, "ADJ-JUN") == ("ADJ-LEAD", "ADJ-TOP")
     circle = Roster(1, (replace(top, reports_to="ADJ-JUN"), replace(LEAD, reports_to="ADJ-TOP"), JUNIOR))
     assert superiors(circle, "ADJ-JUN") == ("ADJ-LEAD", "ADJ-TOP")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [({}, ""), ({"line": "health"}, "medical"), ({"restricted_group": "employees"}, "employee")],
+    ids=["plain", "health", "employee"],
+)
+def test_a_look_at_a_restricted_claim_is_a_fact_and_no_other_look_is(changes: dict[str, str], kinds: str) -> None:
+    story = Story().submit(**changes)
+    look = c.RecordAccess(view="claim show", purpose="audit")
+    assert story.refused(look, as_("CUST-1", "claimant")).code == "NOT_ALLOWED"
+    if not kinds:
+        assert story.refused(look, as_("COM-1", "compliance")).code == "INVALID"
+        return
+    before = story.state()
+    story.do(look, as_("COM-1", "compliance"))
+    body = story.facts[-1].body
+    assert isinstance(body, RecordAccessed) and (body.record, body.purpose) == (f"claim show: {kinds}", "audit")
+    assert story.state() is before
