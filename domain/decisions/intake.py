@@ -82,12 +82,22 @@ def _total(command: commands.SubmitClaim) -> Money:
 
 def met_again(claim: Claim, command: commands.SubmitClaim) -> Problem:
     """G01: the claim exists. The same (source, reference) is the same notice; anything else is another
-    claim's id.
+    claim's id, and so is another person's, policy's or amount's notice under a reference that was used before.
     """
     notice = claim.notice
-    if (notice.source, notice.source_ref) == (command.source, command.source_ref):
-        return Problem("REPEATED", f"{claim.claim_id} was submitted already from {notice.source}", "G01")
-    return Problem("CONFLICT", f"the claim id {claim.claim_id} is taken by another submission", "G01")
+    if (notice.source, notice.source_ref) != (command.source, command.source_ref):
+        return Problem("CONFLICT", f"the claim id {claim.claim_id} is taken by another submission", "G01")
+    same = (
+        ("policy", notice.policy_number == command.policy_number),
+        ("claimant", notice.claimant_id == command.claimant_id),
+        ("amount", notice.claimed == _total(command)),
+    )
+    others = ", ".join(name for name, is_same in same if not is_same)
+    if others:
+        return Problem(
+            "CONFLICT", f"{claim.claim_id} was submitted already from {notice.source} with another {others}", "G01"
+        )
+    return Problem("REPEATED", f"{claim.claim_id} was submitted already from {notice.source}", "G01")
 
 
 def acknowledged(claim: Claim, command: commands.AcknowledgeClaim, context: Context) -> Body | Problem:
