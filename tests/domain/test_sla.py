@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from domain import commands as c
 from domain.bodies import ending
+from domain.bodies.paying import PaymentCompleted
 from domain.calendar import Calendar
 from domain.claim import decode_claim, encode_claim, fold
 from domain.holidays import federal_holidays
@@ -265,6 +266,31 @@ def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
         1_900_000,
         9_370,
     )
+
+
+@pytest.mark.parametrize(
+    ("cleared", "owed"),
+    [
+        (datetime(2025, 2, 12, 12, tzinfo=UTC), 0),
+        (datetime(2025, 2, 20, 12, tzinfo=UTC), 1_874),
+        (datetime(2025, 3, 20, 12, tzinfo=UTC), 9_370),
+    ],
+    ids=["in time", "two days late", "a time that has not come"],
+)
+def test_interest_counts_to_the_day_on_which_the_money_left_however_late_the_bank_says_so(
+    cleared: datetime, owed: int
+) -> None:
+    """19,000.00 x 18 % / 365 is 9.3699 a day; the last day was 18 February, and the message comes on the 28th."""
+    story = Story().submit(jurisdiction="TX").do(c.ApproveClaim(), SENIOR)
+    payment = story.now_claim.pending
+    assert payment is not None
+    story.set(now=datetime(2025, 2, 28, 12, tzinfo=UTC))
+    amount = story.now_claim.money(payment.amount)
+    said = c.ConfirmPayment(payment_id=payment.id, amount=amount, provider_ref="B", cleared_at=cleared)
+    story.do(said, BANK)
+    assert story.now_claim.interest == owed
+    booked = [fact.body for fact in story.facts if isinstance(fact.body, PaymentCompleted)]
+    assert [body.late for body in booked] == [owed > 0]
 
 
 def florida(**changes: Any) -> Story:
