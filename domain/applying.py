@@ -214,14 +214,19 @@ def _rescinded(claim: Claim, body: deciding.DecisionRescinded, at: datetime) -> 
 
 def _appeal_filed(claim: Claim, body: deciding.AppealFiled, at: datetime) -> Changes:
     count = claim.appeal.count + 1 if claim.appeal else 1
-    appeal = Appeal(status="filed", filed_at=at, from_state=claim.state, count=count)
+    upheld_by = claim.appeal.upheld_by if claim.appeal else ()
+    appeal = Appeal(status="filed", filed_at=at, from_state=claim.state, count=count, upheld_by=upheld_by)
     return {"appeal": appeal, "closed_outcome": "", "closed_at": None}
 
 
 def _appeal_decided(claim: Claim, body: deciding.AppealDecided, at: datetime) -> Changes:
     if claim.appeal is None:
         return {}
-    return {"appeal": replace(claim.appeal, status=body.outcome, reviewer_id=body.reviewer_id)}
+    upheld_by = claim.appeal.upheld_by
+    if body.outcome == "upheld" and body.reviewer_id not in upheld_by:
+        upheld_by = (*upheld_by, body.reviewer_id)
+    decided = replace(claim.appeal, status=body.outcome, reviewer_id=body.reviewer_id, upheld_by=upheld_by)
+    return {"appeal": decided}
 
 
 def _closed(claim: Claim, body: ending.ClaimClosed, at: datetime) -> Changes:

@@ -74,6 +74,18 @@ def test_an_upheld_appeal_of_an_unpaid_claim_ends_denied_again() -> None:
     assert story.now_claim.closed_outcome == "denied"
 
 
+def test_who_upheld_a_decision_does_not_review_it_again() -> None:
+    other = Actor(id="REV-2", role="appeal_reviewer")
+    story = Story().submit().do(DENY, SENIOR).do(c.FileAppeal(), CLAIMANT).do(UPHOLD, REVIEWER)
+    story.do(c.FileAppeal(grounds="a witness"), CLAIMANT)
+    refused = story.refused(UPHOLD, REVIEWER)
+    assert (refused.guard, refused.message) == ("G14", "REV-1 upheld the decision on an earlier appeal")
+    story.do(UPHOLD, other).do(c.FileAppeal(), CLAIMANT)
+    assert {story.refused(UPHOLD, who).guard for who in (REVIEWER, other)} == {"G14"}
+    story.set(superiors=("REV-2",))
+    assert "upheld" in story.refused(UPHOLD, Actor(id="REV-3", role="appeal_reviewer")).message
+
+
 def test_an_upheld_appeal_of_a_part_payment_ends_as_paid_in_part() -> None:
     story = pay(Story().submit().do(c.ApproveClaim(amount=usd(5000)), SENIOR))
     story.do(c.FileAppeal(), CLAIMANT).do(UPHOLD, REVIEWER)
