@@ -153,6 +153,18 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
     )
 
 
+def cannot_survive(other: Claim | None, other_id: str) -> str:
+    """Why the claim `other` cannot be the one that stays; '' when it can.
+
+    A loss whose two notices were closed in each other's favour would be paid by nobody.
+    """
+    if other is None:
+        return f"surviving claim id: there is no claim {other_id}"
+    if other.state == "CLOSED" and other.closed_outcome == "duplicate":
+        return f"surviving claim id: {other_id} was itself closed as a duplicate of {other.duplicate.surviving}"
+    return ""
+
+
 def duplicate_cleared(claim: Claim, command: commands.ClearDuplicate, context: Context) -> Body | Problem:
     """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once).
 

@@ -123,7 +123,7 @@ def confirmed(claim: Claim, command: commands.ConfirmPayment, context: Context) 
 
 
 def _left_at(known: Payment, command: commands.ConfirmPayment, context: Context) -> datetime:
-    """When the money left: what the bank says, however late its message comes; never before it was sent, nor after now."""
+    """When the money left: what the bank says, however late its message; never before it was sent, nor after now."""
     left = max(command.cleared_at or context.now, known.initiated_at or context.now)
     return min(left, context.now)
 
