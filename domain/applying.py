@@ -67,7 +67,7 @@ def _duplicate_confirmed(claim: Claim, body: intake.DuplicateConfirmed, at: date
 
 
 def _duplicate_cleared(claim: Claim, body: intake.DuplicateCleared, at: datetime) -> Changes:
-    return {"duplicate": replace(claim.duplicate, status="cleared")}
+    return {"duplicate": replace(claim.duplicate, status="cleared", surviving="")}
 
 
 def _assigned(claim: Claim, body: handling.ClaimAssigned | handling.ClaimReassigned, at: datetime) -> Changes:
@@ -214,14 +214,19 @@ def _rescinded(claim: Claim, body: deciding.DecisionRescinded, at: datetime) -> 
 
 def _appeal_filed(claim: Claim, body: deciding.AppealFiled, at: datetime) -> Changes:
     count = claim.appeal.count + 1 if claim.appeal else 1
-    appeal = Appeal(status="filed", filed_at=at, from_state=claim.state, count=count)
+    upheld_by = claim.appeal.upheld_by if claim.appeal else ()
+    appeal = Appeal(status="filed", filed_at=at, from_state=claim.state, count=count, upheld_by=upheld_by)
     return {"appeal": appeal, "closed_outcome": "", "closed_at": None}
 
 
 def _appeal_decided(claim: Claim, body: deciding.AppealDecided, at: datetime) -> Changes:
     if claim.appeal is None:
         return {}
-    return {"appeal": replace(claim.appeal, status=body.outcome, reviewer_id=body.reviewer_id)}
+    upheld_by = claim.appeal.upheld_by
+    if body.outcome == "upheld" and body.reviewer_id not in upheld_by:
+        upheld_by = (*upheld_by, body.reviewer_id)
+    decided = replace(claim.appeal, status=body.outcome, reviewer_id=body.reviewer_id, upheld_by=upheld_by)
+    return {"appeal": decided}
 
 
 def _closed(claim: Claim, body: ending.ClaimClosed, at: datetime) -> Changes:
@@ -259,6 +264,14 @@ def _hold_placed(claim: Claim, body: ending.LegalHoldPlaced, at: datetime) -> Ch
 
 def _hold_released(claim: Claim, body: ending.LegalHoldReleased, at: datetime) -> Changes:
     return {"legal_holds": tuple(hold for hold in claim.legal_holds if hold != body.hold_id)}
+
+
+def _mandate_given(claim: Claim, body: handling.MandateGiven, at: datetime) -> Changes:
+    return {"representatives": (*claim.representatives, body.representative_id)}
+
+
+def _mandate_ended(claim: Claim, body: handling.MandateEnded, at: datetime) -> Changes:
+    return {"representatives": tuple(name for name in claim.representatives if name != body.representative_id)}
 
 
 def _key_destroyed(claim: Claim, body: ending.KeyDestroyed, at: datetime) -> Changes:
@@ -300,6 +313,8 @@ APPLIERS: dict[str, Callable[[Claim, Any, datetime], Changes]] = {
     "claim.sla.breached": _nothing,
     "claim.sla.warned": _nothing,
     "claim.status.notified": _nothing,
+    "claim.mandate.given": _mandate_given,
+    "claim.mandate.ended": _mandate_ended,
     "claim.note.added": _nothing,
     "claim.override.recorded": _nothing,
     "subject.erasure.requested": _nothing,

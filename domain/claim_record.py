@@ -80,6 +80,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     previous_owner: str = ""
     deferred_roster: int | None = None
     appeal: Appeal | None = None
+    representatives: tuple[str, ...] = ()
     legal_holds: tuple[str, ...] = ()
     destroyed_keys: tuple[str, ...] = ()
     reopen_count: int = 0

@@ -16,6 +16,7 @@ from domain.bodies.deciding import FoundOut
 from domain.coverage import ClaimedItem
 from domain.money import Money
 from domain.red_flags import PoliceReport
+from domain.restricted import Purpose
 
 
 class Command(
@@ -324,6 +325,25 @@ class SendStatusLetter(Command, frozen=True, kw_only=True):
     extends_until: datetime | None = None
 
 
+class GiveMandate(Command, frozen=True, kw_only=True):
+    """The claimant names somebody who may act and ask for the claim in the claimant's place."""
+
+    representative_id: str
+
+
+class EndMandate(Command, frozen=True, kw_only=True):
+    """Who was named speaks for the claimant no more."""
+
+    representative_id: str
+
+
+class RecordAccess(Command, frozen=True, kw_only=True):
+    """Somebody of the house reads a restricted claim; `view`: what shows it, `purpose`: why, as a code."""
+
+    view: str
+    purpose: Purpose
+
+
 class AddNote(Command, frozen=True, kw_only=True):
     """A note; kind `contact` stops the contact clock."""
 
@@ -368,7 +388,7 @@ AnyCommand = (
     ReturnProposal | ApproveClaim | RejectClaim | FileAppeal | DecideAppeal | InitiatePayment | RetryPayment
     | ConfirmPayment | FailPayment | ReversePayment | RescindDecision | RecordRecovery | WithdrawClaim |
     CloseClaim | ReopenClaim | SendStatusLetter | AddNote | RecordOverride | PlaceLegalHold |
-    ReleaseLegalHold | FireTimer
+    ReleaseLegalHold | GiveMandate | EndMandate | RecordAccess | FireTimer
 )  # fmt: skip
 """Any command, for one decoder: `msgspec.json.Decoder(AnyCommand)`."""
 

@@ -71,6 +71,9 @@ STEPS: dict[type[Command], Step] = {
     c.WithdrawClaim: Step("claim.withdrawn", ending.withdrawn, before=handling.release_reserve),
     c.CloseClaim: Step("claim.closed", ending.close, before=handling.release_reserve),
     c.ReopenClaim: Step("claim.reopened", ending.reopened),
+    c.GiveMandate: Step("claim.mandate.given", handling.mandate_given),
+    c.EndMandate: Step("claim.mandate.ended", handling.mandate_ended),
+    c.RecordAccess: Step("record.accessed", handling.record_accessed),
     c.SendStatusLetter: Step("claim.status.notified", handling.status_notified),
     c.AddNote: Step("claim.note.added", handling.note_added),
     c.RecordOverride: Step("claim.override.recorded", handling.override_recorded),
@@ -158,6 +161,8 @@ def _out_of_place(claim: Claim, command: Command, step: Step, context: Context) 
         return Problem("NOT_ALLOWED", f"the role {actor.role or '(none)'} may not do this")
     if actor.role in ("claimant", "insured") and actor.id not in (claim.notice.claimant_id, claim.notice.insured_id):
         return Problem("NOT_ALLOWED", f"{actor.id} is neither claimant nor insured of {claim.claim_id}")
+    if actor.role == "representative" and actor.id not in claim.representatives:
+        return Problem("NOT_ALLOWED", f"{actor.id} was not named by the claimant of {claim.claim_id} to speak for them")
     return _above_his_role(context)
 
 

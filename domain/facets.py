@@ -162,10 +162,11 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 
 class Appeal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The last appeal: filed, upheld or overturned; how many there were."""
+    """The last appeal: filed, upheld or overturned; how many there were, and who upheld a decision in any of them."""
 
     status: str
     filed_at: datetime
     from_state: str = ""
     count: int = 1
     reviewer_id: str = ""
+    upheld_by: tuple[str, ...] = ()

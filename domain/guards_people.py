@@ -101,8 +101,11 @@ def _may_review(situation: Situation) -> str | None:
     deciders = {claim.decision.decider_id, claim.decision.proposer_id} - {""}
     if context.actor.id in deciders:
         return f"{context.actor.id} made the decision that is appealed"
-    if deciders.intersection(context.superiors):
-        return f"{context.actor.id} reports to who made the decision that is appealed"
+    upheld_by = claim.appeal.upheld_by if claim.appeal is not None else ()
+    if context.actor.id in upheld_by:
+        return f"{context.actor.id} upheld the decision on an earlier appeal"
+    if deciders.union(upheld_by).intersection(context.superiors):
+        return f"{context.actor.id} reports to who made the decision that is appealed, or upheld it"
     return None
 
 

@@ -101,6 +101,8 @@ BODIES: Mapping[str, tuple[Field, ...]] = {
     "claim.siu.referred": _body("byRule score redFlags[].code redFlags[].weight", "reason"),
     "claim.siu.concluded": _body("outcome", "finding"),
     "claim.reserve.changed": _body("indemnity expense previousIndemnity previousExpense ruleVersion", "reason"),
+    "claim.mandate.given": _body("representativeId"),
+    "claim.mandate.ended": _body("representativeId"),
     "claim.note.added": _body("kind", "note"),
     "claim.status.notified": _body("letter reason extendsUntil"),
     "claim.approval.requested": _body(

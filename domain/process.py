@@ -190,8 +190,18 @@ def _approved(draft: Draft, claim: Claim) -> bool:
 
 
 def pays_next(claim: Claim) -> bool:
-    """Something is to be paid and nobody holds it: what it still waits for is its payee (guard G16)."""
+    """Something is to be paid for the first time and nobody holds it (guard G16 may)."""
     return claim.state is State.APPROVED and not claim.payment_hold and payment.next_payment(claim)[1] > 0
+
+
+def waits_for_payee(claim: Claim) -> bool:
+    """A payment would be made, or made again, by itself, but for its payee: a check or the end of a cool-off frees it.
+
+    A payment that has failed as often as it may is not among them: a person must look.
+    """
+    if claim.state is State.PAYMENT_FAILED:
+        return claim.payments[-1].attempt < payment.MAX_ATTEMPTS
+    return pays_next(claim)
 
 
 def _payable(draft: Draft, claim: Claim, kind: str, amount: int) -> bool:

@@ -50,6 +50,9 @@ ROLES: dict[type[c.Command], frozenset[str]] = {
     c.CloseClaim: frozenset((*_MACHINE, *_ADJUSTERS)),
     c.ReopenClaim: frozenset(("supervisor", *_MANAGERS)),
     c.SendStatusLetter: frozenset(("notifier", *_MACHINE, *_ADJUSTERS)),
+    c.GiveMandate: frozenset(("claimant", "insured", *_ADJUSTERS)),
+    c.EndMandate: frozenset(("claimant", "insured", *_ADJUSTERS)),
+    c.RecordAccess: frozenset((*_ADJUSTERS, "supervisor", "siu", "appeal_reviewer", "recovery", "legal", "compliance")),
     c.AddNote: frozenset((*_ADJUSTERS, "supervisor", "siu", "appeal_reviewer", "recovery", *_MACHINE)),
     c.RecordOverride: frozenset((*_MANAGERS, "supervisor")),
     c.PlaceLegalHold: frozenset(("legal", "compliance", *_MANAGERS)),
@@ -57,4 +60,4 @@ ROLES: dict[type[c.Command], frozenset[str]] = {
     c.FireTimer: frozenset(("timekeeper", *_MACHINE)),
 }
 """Who may ask for what (the column "by" of the state table). FileAppeal by others than the claimant is
-allowed here and judged by G14, which names the representative's mandate."""
+allowed here and judged by G14; that a representative was named by the claimant is asked before (`deciding`)."""

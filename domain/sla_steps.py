@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.bodies import deciding, ending, handling, intake, paying
+from domain.transitions import PREDECISION, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +38,18 @@ def _on_assigned(claim: Claim, body: Body) -> tuple[Step, ...]:
     return (("stop", "assign"), ("start", "contact"))
 
 
+def _undecided(claim: Claim) -> bool:
+    """A decision is due: none was made, or one was contested or reopened and another has to be made."""
+    return claim.state in PREDECISION
+
+
 def _on_document(claim: Claim, body: handling.DocumentUploaded | handling.DocumentWaived) -> tuple[Step, ...]:
-    undecided = claim.decision.kind == "none"
-    return (("ensure", "decide"),) if body.complete and undecided else ()
+    return (("ensure", "decide"),) if body.complete and _undecided(claim) and not _in_appeal(claim) else ()
+
+
+def _in_appeal(claim: Claim) -> bool:
+    """The appeal waits for papers: its own clock runs, and nothing is to be decided anew unless it is overturned."""
+    return claim.request is not None and claim.request.resume_state == State.UNDER_APPEAL
 
 
 def _on_information_requested(claim: Claim, body: handling.InformationRequested) -> tuple[Step, ...]:
@@ -49,7 +59,8 @@ def _on_information_requested(claim: Claim, body: handling.InformationRequested)
 
 
 def _on_information_completed(claim: Claim, body: Body) -> tuple[Step, ...]:
-    return (("resume", "decide"), ("ensure", "decide"))
+    complete = claim.proof_of_loss and not _in_appeal(claim)
+    return (("resume", "decide"), ("ensure", "decide")) if complete else (("resume", "decide"),)
 
 
 def _on_investigated(claim: Claim, body: handling.Investigated) -> tuple[Step, ...]:
@@ -58,8 +69,8 @@ def _on_investigated(claim: Claim, body: handling.Investigated) -> tuple[Step, .
 
 def _on_status_letter(claim: Claim, body: handling.StatusNotified) -> tuple[Step, ...]:
     extend: tuple[Step, ...] = (("extend", "decide"),) if body.extends_until is not None else ()
-    undecided = claim.decision.kind == "none" and claim.state not in ("SUBMITTED", "VALIDATED")
-    again: tuple[Step, ...] = (("start", "letter"),) if undecided else ()
+    handled = _undecided(claim) and not _in_appeal(claim) and claim.state not in ("SUBMITTED", "VALIDATED")
+    again: tuple[Step, ...] = (("start", "letter"),) if handled else ()
     return (("stop", "contact"), ("stop", "letter"), *extend, *again)
 
 

@@ -23,6 +23,8 @@ LISTS: tuple[str, ...] = ("claims:claims_stats", "gateway:dashboard_summary")
 QUIET: frozenset[str] = frozenset(
     (
         "record.accessed",
+        "claim.mandate.given",
+        "claim.mandate.ended",
         "claim.note.added",
         "claim.sla.warned",
         "claim.information.reminded",

@@ -43,6 +43,7 @@ IN_WORDS = {
     "LIMIT_EXHAUSTED": "the covered loss is above the most that the policy pays",
     "MISREPRESENTATION": "facts that matter were concealed or told wrongly",
     "INSUFFICIENT_PROOF": "what was sent in does not prove this part of the loss",
+    "EX_GRATIA": "the policy does not owe this; we give it all the same, and owe nothing further because of it",
 }
 """Reason code -> what it means, for people who never saw one."""
 

@@ -74,7 +74,7 @@ def moment_of(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-_REASONS = ("reason", "explanation", "reason_codes", "codes", "finding", "scope", "outcome", "kind", "note")
+_REASONS = ("reason", "explanation", "reason_codes", "codes", "finding", "scope", "outcome", "kind", "note", "purpose")
 """Fields of bodies that say why, the most telling one first."""
 
 

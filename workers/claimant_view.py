@@ -27,10 +27,11 @@ def is_outside(actor: Actor) -> bool:
 
 
 def may_look(actor: Actor, claim: Claim) -> bool:
-    """Claimants and insured see their own claims; whoever speaks for them is taken at their word."""
-    if actor.role not in ("claimant", "insured"):
+    """Claimants and insured see their own claims; others from outside only those for which they were named."""
+    if not is_outside(actor):
         return True
-    return actor.id in (claim.notice.claimant_id, claim.notice.insured_id)
+    own = (claim.notice.claimant_id, claim.notice.insured_id)
+    return actor.id in (own if actor.role in ("claimant", "insured") else claim.representatives)
 
 
 def claimant_view(claim: Claim) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from domain.bodies.handling import AssignmentDeferred, ClaimAssigned
 from domain.context import Context, History, Ties
 from domain.identity import event_id
 from domain.portrait import assignment
-from domain.process import ACTS_IN, NEEDS_POLICY, advance, in_hand, pays_next
+from domain.process import ACTS_IN, NEEDS_POLICY, advance, in_hand, waits_for_payee
 from domain.roster import Roster
 from runtime.actor import Actor
 from workers.claim_log import Cause, cause_of, fact_of
@@ -155,7 +155,7 @@ class ClaimsProcessor(Actor):
         desk = await self._desk(claims.values(), await self._roster.snapshot())
         wanted: list[Wanted] = []
         gone = set(due)
-        for claim in filter(pays_next, claims.values()):
+        for claim in filter(waits_for_payee, claims.values()):
             payee = desk.payees.get(claim.notice.claimant_id)
             at = max(claim.updated_at, payable_at(payee, now))
             accepted = advance(claim, self._context(claim, desk, self._timing.after(at)))

@@ -15,8 +15,10 @@ from uuid import uuid4
 import msgspec
 
 from domain.claim_record import Claim
+from domain.commands import MarkDuplicate
 from domain.context import Context, History, Ties
 from domain.deciding import decide
+from domain.decisions.intake import cannot_survive
 from domain.outcome import Accepted, Refused
 from domain.privacy import subjects_of
 from domain.roster import superiors
@@ -79,6 +81,10 @@ class Commander:
                 return outcome
             if not outcome.facts:
                 return Issued(outcome.claim, (), ())
+            if claim is not None and isinstance(command, MarkDuplicate):
+                unfit = await self._unfit_survivor(claim, command.surviving_claim_id)
+                if unfit is not None:
+                    return unfit
             await self._prepare_keys(claim_id, outcome)
             unit, after = self._app.claim_log.append(claim, outcome, Cause(identity, identity, command_id=identity))
             (answer,) = await self._app.store.appender.append_surely([unit], seconds=PATIENCE_SECONDS)
@@ -113,6 +119,13 @@ class Commander:
             rules=self._app.rules,
             zone=zone_of(getattr(notice, "jurisdiction", "")),
         )
+
+    async def _unfit_survivor(self, claim: Claim, name: str) -> Refused | None:
+        """A refusal when the claim that is to stay is not there, or was closed as a duplicate itself."""
+        why = cannot_survive((await self._app.claims.read([name]))[0], name)
+        if not why:
+            return None
+        return Refused(code="INVALID", message=why, command="MarkDuplicate", state=claim.state.value)
 
     async def _prepare_keys(self, claim_id: str, accepted: Accepted) -> None:
         """Fetch or make the keys of the subjects at once, off the loop: sealing then waits for nothing."""

@@ -1,4 +1,4 @@
-"""Claims that would be paid by themselves but for their payee (guard G16), and when each is looked at again.
+"""Claims that would be paid by themselves but for their payee (guards G16, G20), and when each is looked at again.
 
 A view of the processor's group: written in its settles, emptied by its tick. Checks of payees stand in the log of
 customers, which the processor does not read; a cool-off ends without any entry. So it looks.
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain.guards_money import cool_off_ends
-from domain.process import pays_next
+from domain.process import waits_for_payee
 from runtime.effects import SortedSetAdd, SortedSetRemove
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class WaitingPayees:
 
     def stays(self, claim: Claim, payee: Payee | None, now: datetime) -> list[Effect]:
         """When to look again at a claim that waits: when the cool-off ends, and before, for a call-back may come."""
-        if not pays_next(claim):
+        if not waits_for_payee(claim):
             return []
         look = now + LOOK_AGAIN
         ends = cool_off_ends(payee) if payee is not None else None
@@ -68,7 +68,7 @@ class WaitingPayees:
 
     def left(self, claims: Iterable[Claim]) -> list[Effect]:
         """Take off what waits no more; a claim that was never approved cannot stand there."""
-        return self.gone([one.claim_id for one in claims if one.approved_at is not None and not pays_next(one)])
+        return self.gone([one.claim_id for one in claims if one.approved_at is not None and not waits_for_payee(one)])
 
     def gone(self, names: Sequence[str]) -> list[Effect]:
         """Take these off."""

@@ -96,7 +96,7 @@ class SubjectErased(Body, frozen=True, kw_only=True):
 
 
 class RecordAccessed(Body, frozen=True, kw_only=True):
-    """Somebody read a restricted record, and why."""
+    """Somebody read a restricted record, and why. `record`: the view, and what is restricted; `purpose`: a code."""
 
     record: str
     purpose: str

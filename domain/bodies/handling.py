@@ -147,6 +147,18 @@ class ReserveChanged(Body, frozen=True, kw_only=True):
     rule_version: str = ""
 
 
+class MandateGiven(Body, frozen=True, kw_only=True):
+    """The claimant named somebody who may act and ask in the claimant's place; an opaque subject id."""
+
+    representative_id: str
+
+
+class MandateEnded(Body, frozen=True, kw_only=True):
+    """Who was named speaks for the claimant no more."""
+
+    representative_id: str
+
+
 class NoteAdded(Body, frozen=True, kw_only=True):
     """A note; kind `contact` says that the claimant was spoken to. The text is sealed."""
 

@@ -53,8 +53,17 @@ def assess(
 
 
 def _no_terms(claim: Claim, context: Context) -> Problem:
-    """There is nothing to adjudicate under: guard G03 in its own words."""
-    codes = ", ".join(in_force_failures(portrait.cover(claim, context))) or "the policy is in another currency"
+    """There is nothing to adjudicate under: guard G03 in its own words, or G12's about two currencies."""
+    version = portrait.terms(claim, context)
+    if version is not None:
+        theirs = version.limit.currency
+        return Problem(
+            "GUARD_FAILED",
+            f"the claim is in {claim.currency} and the policy in {theirs}, and nothing is exchanged here: the claimant "
+            f"withdraws it and reports the loss in {theirs}",
+            "G12",
+        )
+    codes = ", ".join(in_force_failures(portrait.cover(claim, context)))
     day = claim.notice.loss_date
     return Problem("GUARD_FAILED", f"no policy version was in force on the loss date {day}: {codes}", "G03")
 

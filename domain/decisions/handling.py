@@ -9,7 +9,7 @@ from domain import portrait, sla
 from domain.assignment import Assignment, Deferred
 from domain.bodies.base import SYSTEM
 from domain.bodies.deciding import OverrideRecorded
-from domain.bodies.ending import LegalHoldPlaced, LegalHoldReleased
+from domain.bodies.ending import LegalHoldPlaced, LegalHoldReleased, RecordAccessed
 from domain.bodies.handling import (
     AssignmentDeferred,
     ClaimAssigned,
@@ -17,6 +17,8 @@ from domain.bodies.handling import (
     InformationCompleted,
     InformationRequested,
     Investigated,
+    MandateEnded,
+    MandateGiven,
     NoteAdded,
     ReserveChanged,
     SiuConcluded,
@@ -24,6 +26,7 @@ from domain.bodies.handling import (
     StatusNotified,
 )
 from domain.decisions.step import Problem
+from domain.restricted import restricted
 
 if TYPE_CHECKING:
     from domain import commands
@@ -243,6 +246,31 @@ def status_notified(claim: Claim, command: commands.SendStatusLetter, context: C
 def note_added(claim: Claim, command: commands.AddNote, context: Context) -> Body | Problem:
     """`AddNote`."""
     return NoteAdded(kind=command.kind, note=command.note)
+
+
+def mandate_given(claim: Claim, command: commands.GiveMandate, context: Context) -> Body | Problem:
+    """`GiveMandate`: somebody else than the claimant, once."""
+    name = command.representative_id
+    if not name or name in (claim.notice.claimant_id, claim.notice.insured_id):
+        return Problem("INVALID", "representative id: name somebody else than claimant and insured")
+    if name in claim.representatives:
+        return Problem("REPEATED", f"{name} speaks for the claimant already")
+    return MandateGiven(representative_id=name)
+
+
+def mandate_ended(claim: Claim, command: commands.EndMandate, context: Context) -> Body | Problem:
+    """`EndMandate`."""
+    if command.representative_id not in claim.representatives:
+        return Problem("WRONG_STATE", f"{command.representative_id} does not speak for the claimant")
+    return MandateEnded(representative_id=command.representative_id)
+
+
+def record_accessed(claim: Claim, command: commands.RecordAccess, context: Context) -> Body | Problem:
+    """`RecordAccess`: only what is restricted leaves a trail."""
+    kinds = restricted(claim)
+    if not kinds:
+        return Problem("INVALID", "nothing of the claim is restricted")
+    return RecordAccessed(record=f"{command.view}: {', '.join(kinds)}", purpose=command.purpose)
 
 
 def override_recorded(claim: Claim, command: commands.RecordOverride, context: Context) -> Body | Problem:

@@ -19,6 +19,7 @@ from domain.bodies.intake import (
 from domain.decisions.step import Problem
 from domain.major_units import major
 from domain.money import Money
+from domain.transitions import PREDECISION
 
 if TYPE_CHECKING:
     from domain import commands
@@ -81,12 +82,22 @@ def _total(command: commands.SubmitClaim) -> Money:
 
 def met_again(claim: Claim, command: commands.SubmitClaim) -> Problem:
     """G01: the claim exists. The same (source, reference) is the same notice; anything else is another
-    claim's id.
+    claim's id, and so is another person's, policy's or amount's notice under a reference that was used before.
     """
     notice = claim.notice
-    if (notice.source, notice.source_ref) == (command.source, command.source_ref):
-        return Problem("REPEATED", f"{claim.claim_id} was submitted already from {notice.source}", "G01")
-    return Problem("CONFLICT", f"the claim id {claim.claim_id} is taken by another submission", "G01")
+    if (notice.source, notice.source_ref) != (command.source, command.source_ref):
+        return Problem("CONFLICT", f"the claim id {claim.claim_id} is taken by another submission", "G01")
+    same = (
+        ("policy", notice.policy_number == command.policy_number),
+        ("claimant", notice.claimant_id == command.claimant_id),
+        ("amount", notice.claimed == _total(command)),
+    )
+    others = ", ".join(name for name, is_same in same if not is_same)
+    if others:
+        return Problem(
+            "CONFLICT", f"{claim.claim_id} was submitted already from {notice.source} with another {others}", "G01"
+        )
+    return Problem("REPEATED", f"{claim.claim_id} was submitted already from {notice.source}", "G01")
 
 
 def acknowledged(claim: Claim, command: commands.AcknowledgeClaim, context: Context) -> Body | Problem:
@@ -142,10 +153,27 @@ def duplicate_confirmed(claim: Claim, command: commands.MarkDuplicate, context: 
     )
 
 
+def cannot_survive(other: Claim | None, other_id: str) -> str:
+    """Why the claim `other` cannot be the one that stays; '' when it can.
+
+    A loss whose two notices were closed in each other's favour would be paid by nobody.
+    """
+    if other is None:
+        return f"surviving claim id: there is no claim {other_id}"
+    if other.state == "CLOSED" and other.closed_outcome == "duplicate":
+        return f"surviving claim id: {other_id} was itself closed as a duplicate of {other.duplicate.surviving}"
+    return ""
+
+
 def duplicate_cleared(claim: Claim, command: commands.ClearDuplicate, context: Context) -> Body | Problem:
-    """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once)."""
+    """`ClearDuplicate`: there must be a suspicion, recorded at validation or seen only now (two notices at once).
+
+    A reopened claim that was closed as a duplicate is cleared too: G05 would hold it for ever otherwise.
+    """
     status = claim.duplicate.status
-    if status != "suspected" and (status != "none" or portrait.similar(claim, context) is None):
+    reopened = status == "confirmed" and claim.state in PREDECISION
+    seen_now = status == "none" and portrait.similar(claim, context) is not None
+    if not (status == "suspected" or reopened or seen_now):
         return Problem("WRONG_STATE", f"no suspicion to clear: the duplicate facet is {claim.duplicate.status}")
     return DuplicateCleared(decided_by=context.actor.id, reason=command.reason)
 

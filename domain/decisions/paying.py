@@ -118,21 +118,33 @@ def confirmed(claim: Claim, command: commands.ConfirmPayment, context: Context) 
         balance=claim.money(claim.balance - (known.amount if known.kind != "expense" else 0)),
         kind=known.kind,
         approved_at=claim.approved_at,
-        late=due is not None and context.now > due,
+        late=due is not None and _left_at(known, command, context) > due,
     )
 
 
+def _left_at(known: Payment, command: commands.ConfirmPayment, context: Context) -> datetime:
+    """When the money left: what the bank says, however late its message; never before it was sent, nor after now."""
+    left = max(command.cleared_at or context.now, known.initiated_at or context.now)
+    return min(left, context.now)
+
+
 def add_late_interest(draft: Draft, command: commands.ConfirmPayment) -> None:
-    """Before a late indemnity payment is booked: what the law gives for the days past the legal due date."""
+    """Before a late indemnity payment is booked: what the law gives for the days past the legal due date.
+
+    The money counts, not the message: a confirmation that comes late owes nobody interest.
+    """
     claim, context = draft.claim, draft.context
     assert claim is not None
     known = payment.find(claim, command.payment_id)
     rate = context.rules.late_interest.get(claim.notice.jurisdiction, 0)
     due = _legal_due(claim)
-    if known is None or known.kind != "indemnity" or not rate or due is None or context.now <= due:
+    if known is None or known.kind != "indemnity" or not rate or due is None:
         return
-    days = -((due - context.now) // timedelta(days=1))
-    body = interest(claim, known, rate, days, local_day(due, context.zone), context.today)
+    left = _left_at(known, command, context)
+    if left <= due:
+        return
+    days = -((due - left) // timedelta(days=1))
+    body = interest(claim, known, rate, days, local_day(due, context.zone), local_day(left, context.zone))
     if body.amount.minor > 0:
         draft.emit(body, actor=SYSTEM)
 

@@ -74,6 +74,18 @@ def test_an_upheld_appeal_of_an_unpaid_claim_ends_denied_again() -> None:
     assert story.now_claim.closed_outcome == "denied"
 
 
+def test_who_upheld_a_decision_does_not_review_it_again() -> None:
+    other = Actor(id="REV-2", role="appeal_reviewer")
+    story = Story().submit().do(DENY, SENIOR).do(c.FileAppeal(), CLAIMANT).do(UPHOLD, REVIEWER)
+    story.do(c.FileAppeal(grounds="a witness"), CLAIMANT)
+    refused = story.refused(UPHOLD, REVIEWER)
+    assert (refused.guard, refused.message) == ("G14", "REV-1 upheld the decision on an earlier appeal")
+    story.do(UPHOLD, other).do(c.FileAppeal(), CLAIMANT)
+    assert {story.refused(UPHOLD, who).guard for who in (REVIEWER, other)} == {"G14"}
+    story.set(superiors=("REV-2",))
+    assert "upheld" in story.refused(UPHOLD, Actor(id="REV-3", role="appeal_reviewer")).message
+
+
 def test_an_upheld_appeal_of_a_part_payment_ends_as_paid_in_part() -> None:
     story = pay(Story().submit().do(c.ApproveClaim(amount=usd(5000)), SENIOR))
     story.do(c.FileAppeal(), CLAIMANT).do(UPHOLD, REVIEWER)
@@ -152,6 +164,17 @@ def test_a_look_alike_is_flagged_reviewed_and_closed_only_by_a_person() -> None:
     assert story.refused(c.ApproveClaim(), SENIOR).guard == "G05"
     story.do(c.MarkDuplicate(surviving_claim_id="CLM-OTHER001", reason="same loss"), SENIOR)
     assert (story.state(), story.now_claim.closed_outcome) == (State.CLOSED, "duplicate")
+
+
+def test_a_claim_that_was_closed_as_a_duplicate_by_mistake_is_reopened_cleared_and_paid() -> None:
+    story = Story().submit()
+    story.do(c.MarkDuplicate(surviving_claim_id="CLM-OTHER001", reason="same loss"), SENIOR)
+    assert story.refused(c.ClearDuplicate(reason="another crash"), SENIOR).code == "WRONG_STATE"
+    story.do(REOPEN, MANAGER)
+    assert story.refused(c.ApproveClaim(), SENIOR).guard == "G05"
+    story.do(c.ClearDuplicate(reason="another crash"), SENIOR)
+    assert (story.now_claim.duplicate.status, story.now_claim.duplicate.surviving) == ("cleared", "")
+    assert pay(story.do(c.ApproveClaim(), SENIOR)).now_claim.closed_outcome == "paid"
 
 
 def test_a_cleared_suspicion_lets_the_claim_be_approved() -> None:

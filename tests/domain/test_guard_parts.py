@@ -259,3 +259,10 @@ def test_a_claim_with_a_payment_under_way_does_not_end_by_withdrawal() -> None:
     """The table lets nobody withdraw then; the guard would refuse all the same."""
     story = Story().submit().do(c.ApproveClaim(), SENIOR)
     assert "is pending" in judged("G17", story, ClaimWithdrawn(reason="r"))
+
+
+def test_a_claim_in_another_currency_than_its_policy_is_told_so_and_not_that_no_policy_was_in_force() -> None:
+    story = Story().submit(claimed=Money(20_000, "EUR"))
+    refused = story.refused(c.ApproveClaim(), Actor(id="COM-1", role="committee"))
+    assert refused.guard == "G12"
+    assert refused.message.startswith("the claim is in EUR and the policy in USD")

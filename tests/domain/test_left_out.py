@@ -32,6 +32,8 @@ OUT_OF_REACH: tuple[Body, ...] = (
     intake.DuplicateCleared(decided_by="S", reason=""),
     deciding.OverrideRecorded(subject="payee", reason="", overridden_by="S"),
     handling.NoteAdded(kind="contact"),
+    handling.MandateGiven(representative_id="L"),
+    handling.MandateEnded(representative_id="L"),
     handling.DocumentWaived(checklist_item="police_report", reason="", waived_by="S"),
     handling.InformationRequested(items=("a",), owed_by="claimant", resume_state="ASSIGNED"),
     ending.LegalHoldPlaced(hold_id="H", reason=""),

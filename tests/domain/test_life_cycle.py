@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -243,6 +244,25 @@ def test_the_same_notice_twice_meets_the_claim_and_another_one_is_a_conflict() -
     again = story.refused(notice(), CLAIMANT)
     assert (again.code, again.guard) == ("REPEATED", "G01")
     assert story.refused(notice(source_ref="other"), CLAIMANT).code == "CONFLICT"
+
+
+@pytest.mark.parametrize(
+    ("changes", "other"),
+    [
+        ({"claimant_id": "CUST-OTHER"}, "claimant"),
+        ({"policy_number": "POL-OTHER"}, "policy"),
+        ({"claimed": usd(9)}, "amount"),
+        ({"claimant_id": "CUST-OTHER", "claimed": usd(9)}, "claimant, amount"),
+    ],
+    ids=["claimant", "policy", "amount", "both"],
+)
+def test_a_used_reference_with_other_contents_is_a_conflict_and_not_taken_for_the_claim_that_exists(
+    changes: dict[str, Any], other: str
+) -> None:
+    story = Story().submit()
+    refused = story.refused(notice(**changes), CLAIMANT)
+    assert (refused.code, refused.guard) == ("CONFLICT", "G01")
+    assert refused.message == f"CLM-TEST0001 was submitted already from portal with another {other}"
 
 
 def test_approve_approve_reject_ends_in_one_payment() -> None:

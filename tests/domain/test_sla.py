@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from domain import commands as c
 from domain.bodies import ending
+from domain.bodies.paying import PaymentCompleted
 from domain.calendar import Calendar
 from domain.claim import decode_claim, encode_claim, fold
 from domain.holidays import federal_holidays
@@ -19,7 +20,19 @@ from domain.rules import Rules
 from domain.sla import Override, Timer, next_deadline, sla_book, timers
 from domain.sla_profiles import ROWS
 from domain.transitions import State
-from tests.support.claims import BANK, CLAIMANT, MANAGER, NOW, SENIOR, SUPERVISOR, Story, adjuster, notice, roster
+from tests.support.claims import (
+    BANK,
+    CLAIMANT,
+    MANAGER,
+    NOW,
+    REVIEWER,
+    SENIOR,
+    SUPERVISOR,
+    Story,
+    adjuster,
+    notice,
+    roster,
+)
 
 MONDAY = datetime(2025, 2, 10, 9, 0, tzinfo=UTC)
 
@@ -136,6 +149,41 @@ def test_the_decide_clock_starts_only_with_the_proof_of_loss_and_pauses_while_th
     assert (clock.status, clock.due) == ("running", before + timedelta(days=5))
 
 
+def decide_clocks(story: Story) -> dict[str, str]:
+    return {key: clock.status for key, clock in story.now_claim.clocks.items() if key.endswith(".decide")}
+
+
+def test_an_answer_that_leaves_the_proof_of_loss_open_does_not_start_the_decide_clock() -> None:
+    story = Story().submit(injured_count=1).do(c.RequestInformation(items=("photos",)), SENIOR)
+    story.do(c.UploadDocument(document_id="D1", kind="photos"), CLAIMANT)
+    assert (story.state(), story.now_claim.missing_documents) == (State.ASSIGNED, ("medical_report",))
+    assert decide_clocks(story) == {}
+    story.do(c.UploadDocument(document_id="D2", kind="medical_report"), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"running"}
+
+
+DENY = c.RejectClaim(reason_codes=("INSUFFICIENT_PROOF",), provisions=("Conditions",), appeal_text_id="appeal.denial.1")
+
+
+def test_papers_for_an_appeal_start_no_clock_of_a_decision() -> None:
+    story = Story().submit().do(DENY, SENIOR).do(c.FileAppeal(), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"stopped"}
+    story.do(c.RequestInformation(items=("invoice",)), REVIEWER)
+    story.do(c.UploadDocument(document_id="D1", kind="invoice"), CLAIMANT)
+    assert story.state() is State.UNDER_APPEAL
+    assert set(decide_clocks(story).values()) == {"stopped"}
+    assert story.now_claim.clocks["INTERNAL.appeal"].status == "running"
+
+
+def test_the_last_paper_of_a_reopened_claim_starts_its_decide_clock() -> None:
+    story = Story().submit(injured_count=1).do(DENY, SENIOR)
+    assert story.now_claim.closed_outcome == "denied"
+    story.do(c.ReopenClaim(reason_code="NEW_FACTS", reason="the report came"), SUPERVISOR)
+    assert decide_clocks(story) == {}
+    story.do(c.UploadDocument(document_id="D1", kind="medical_report"), CLAIMANT)
+    assert set(decide_clocks(story).values()) == {"running"}
+
+
 def test_waiting_for_others_than_the_claimant_does_not_pause() -> None:
     story = Story().submit().do(c.RequestInformation(items=("estimate",), owed_by="third_party"), SENIOR)
     assert story.now_claim.clocks["US-MODEL.decide"].status == "running"
@@ -218,6 +266,31 @@ def test_late_payment_in_texas_adds_interest_as_a_payment_of_its_own() -> None:
         1_900_000,
         9_370,
     )
+
+
+@pytest.mark.parametrize(
+    ("cleared", "owed"),
+    [
+        (datetime(2025, 2, 12, 12, tzinfo=UTC), 0),
+        (datetime(2025, 2, 20, 12, tzinfo=UTC), 1_874),
+        (datetime(2025, 3, 20, 12, tzinfo=UTC), 9_370),
+    ],
+    ids=["in time", "two days late", "a time that has not come"],
+)
+def test_interest_counts_to_the_day_on_which_the_money_left_however_late_the_bank_says_so(
+    cleared: datetime, owed: int
+) -> None:
+    """19,000.00 x 18 % / 365 is 9.3699 a day; the last day was 18 February, and the message comes on the 28th."""
+    story = Story().submit(jurisdiction="TX").do(c.ApproveClaim(), SENIOR)
+    payment = story.now_claim.pending
+    assert payment is not None
+    story.set(now=datetime(2025, 2, 28, 12, tzinfo=UTC))
+    amount = story.now_claim.money(payment.amount)
+    said = c.ConfirmPayment(payment_id=payment.id, amount=amount, provider_ref="B", cleared_at=cleared)
+    story.do(said, BANK)
+    assert story.now_claim.interest == owed
+    booked = [fact.body for fact in story.facts if isinstance(fact.body, PaymentCompleted)]
+    assert [body.late for body in booked] == [owed > 0]
 
 
 def florida(**changes: Any) -> Story:

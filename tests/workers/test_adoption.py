@@ -71,6 +71,13 @@ async def test_a_request_that_its_producer_sends_twice_has_one_command_id() -> N
     assert first.command_id == second.command_id
 
 
+async def test_a_notice_of_somebody_else_under_a_taken_id_is_parked_and_not_dropped() -> None:
+    theirs = request(event_id="e-2", data=json.dumps(DATA | {"customerId": "OTHER", "amount": 9}))
+    first, second = await adopted(request(), request(event_id="e-1b"), theirs)
+    assert isinstance(first, Append), "the same notice again asks for nothing"
+    assert isinstance(second, Park) and "with another claimant, amount" in second.reason
+
+
 async def test_a_request_from_the_future_is_parked_and_a_clock_that_is_a_little_ahead_is_not() -> None:
     ahead, future = await adopted(
         request("CLM-ABCDEF01", timestamp="2026-01-21T09:00:00Z"),

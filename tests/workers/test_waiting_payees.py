@@ -10,11 +10,11 @@ import pytest
 
 from domain.authority import BANK_COOL_OFF_DAYS
 from domain.bodies.base import Actor
-from domain.commands import RescindDecision
+from domain.commands import FailPayment, RescindDecision
 from domain.customer import PayeeChanged, PayeeChecked
 from domain.transitions import State
 from runtime import failpoints
-from tests.support.claims import MANAGER
+from tests.support.claims import BANK, MANAGER
 from tests.support.notices import claims_cluster
 from tests.support.store import command
 from tests.support.waiting import until
@@ -137,6 +137,35 @@ async def test_a_claim_is_paid_by_itself_once_when_the_payee_is_verified(
         house.go_to(claim.updated_at + 2 * LOOK_AGAIN)
         await house.looked_at()
         await house.paid_once()
+
+
+async def test_a_payment_that_failed_for_good_is_made_again_by_itself_when_the_payee_is_verified_again(
+    store_address: StoreAddress, tmp_path: Path
+) -> None:
+    async with waiting(store_address, tmp_path) as house:
+        await house.approve(UNVERIFIED)
+        start = (await house.claim()).updated_at
+        await house.tell(PayeeChecked(at=start + SECOND, verified=True))
+        house.go_to(start + LOOK_AGAIN)
+        await house.looked_at()
+        (sent,) = (await house.claim()).payments
+        failed = FailPayment(payment_id=sent.id, reason="account closed", retryable=False)
+        await house.cluster.command(house.claim_id, failed, BANK)
+        await house.cluster.at_rest()
+        claim = await house.claim()
+        assert (claim.state, list(await house.waits())) == (State.PAYMENT_FAILED, [house.claim_id])
+        house.go_to(claim.updated_at + LOOK_AGAIN)
+        await house.looked_at()
+        assert await house.initiated() == 1, "nobody has verified the payee again"
+        await house.verified()
+        await house.tell(PayeeChecked(at=claim.updated_at + LOOK_AGAIN + SECOND, verified=True))
+        house.go_to(claim.updated_at + 2 * LOOK_AGAIN)
+        await house.looked_at()
+        (again,) = (await house.claim()).payments
+        assert ((await house.claim()).state, again.id, again.attempt) == (State.PAYMENT_PENDING, sent.id, 2)
+        assert await house.initiated() == 2
+        assert await house.waits() == {}
+        await house.verified()
 
 
 async def test_a_claim_is_paid_by_itself_once_when_the_cool_off_ends_and_not_before(

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from domain.money import Money, decimal_text, total
+from domain.reasons import EX_GRATIA
 from workers.benefits import DECISIONS_IN_WORDS, ROLES_IN_WORDS
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _block(items: Sequence[Line], every: Sequence[Line]) -> str:
     return "\n".join(lines)
 
 
-_RESULTS = ("= covered by the policy", "= we pay")
+_COVERED = "= covered by the policy"
+_RESULTS = (_COVERED, "= we pay")
 
 Step = tuple[str, str, "Callable[[Line], Money]"]
 
@@ -85,7 +87,7 @@ def _steps(items: Sequence[Line], every: Sequence[Line]) -> Iterator[Step]:
         ("You claimed", "", lambda line: line.claimed),
         ("- not payable", "-", lambda line: line.disallowed),
         ("- wear and age", "-", lambda line: line.depreciation),
-        ("= covered by the policy", "", lambda line: line.covered),
+        (_COVERED, "", lambda line: line.covered),
         ("- your deductible", "-", lambda line: line.deductible),
         ("- your share", "-", lambda line: line.coinsurance or _none(line)),
         ("- your copay", "-", lambda line: line.copay or _none(line)),
@@ -93,9 +95,11 @@ def _steps(items: Sequence[Line], every: Sequence[Line]) -> Iterator[Step]:
         ("= we pay", "", lambda line: line.net),
     )
     reduced = any(line.disallowed.minor or line.depreciation.minor for line in looked_at)
+    # What is given ex gratia is not covered, and a letter that said so would admit that it is owed.
+    given = any(EX_GRATIA in line.reason_codes for line in looked_at)
     for label, sign, of in all_steps:
         taken = any(of(line).minor for line in looked_at)
-        if (sign and taken) or (not sign and (reduced or label != "= covered by the policy")):
+        if (sign and taken) or (not sign and ((reduced and not given) or label != _COVERED)):
             yield label, sign, of
 
 

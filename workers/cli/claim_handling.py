@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Reason = Annotated[str, typer.Option(help="Why. Needed.")]
 To = Annotated[str, typer.Option("--to", metavar="ADJUSTER", help="To whom; else by the rules.")]
+MOST_NAME = 128
+"""Characters of the id of somebody, as in `--as`."""
 OWING = ("claimant", "provider", "third_party")
 
 
@@ -33,6 +35,7 @@ def add_to(group: typer.Typer) -> None:
     group.command("investigate")(investigate)
     group.command("note")(note)
     group.command("letter")(letter)
+    group.command("mandate")(mandate)
     group.command("hold")(hold)
     group.command("release")(release)
 
@@ -196,6 +199,23 @@ def _moment(text: str) -> datetime:
         return moment_of(text)
     except ValueError as problem:
         raise Problem(f"--until {text[:40]}: give a day (2025-01-20) or an ISO 8601 time") from problem
+
+
+def mandate(
+    ctx: typer.Context,
+    ident: Ident,
+    representative: Annotated[str, typer.Argument(metavar="PERSON", help="Who speaks for the claimant: an id.")],
+    end: Annotated[bool, typer.Option("--end", help="The person speaks for the claimant no more.")] = False,
+    who: Annotated[str, typer.Option("--as", metavar="ROLE:ID", help="Who says so; else the claimant.")] = "",
+    wait: Wait = False,
+) -> None:
+    """Name somebody who may act and look for the claimant: a lawyer, a broker, one of the family."""
+    from domain.commands import EndMandate, GiveMandate
+
+    if not representative.isprintable() or not 0 < len(representative.strip()) <= MOST_NAME:
+        raise Problem(f"the person is named by an id, one line of at most {MOST_NAME} characters")
+    command = EndMandate(representative_id=representative) if end else GiveMandate(representative_id=representative)
+    issue(ctx, ident, command, who, wait=wait, claimant=True)
 
 
 def hold(

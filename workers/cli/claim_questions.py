@@ -15,6 +15,7 @@ from workers.cli.looping import run_async
 from workers.cli.opening import checked_claim_id, no_such_claim, opened_reader
 from workers.cli.output import answer, table
 from workers.cli.people import SOMEBODY, person
+from workers.cli.reading_trail import HANDLING, For, leave_trail, purpose_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,11 +49,12 @@ def show(
         str, typer.Option(metavar="TIME", help="As it stood then: a day (its end, UTC) or an ISO time.")
     ] = "",
     who: Looks = SOMEBODY,
+    purpose: For = HANDLING,
 ) -> None:
     """Show a claim as it is, or as it stood at a time (folded from its facts up to then)."""
     given = given_of(ctx)
     claim_id = checked_claim_id(ident)
-    actor = person(given, who)
+    actor, why = person(given, who), purpose_of(purpose)
     claim = run_async(_claim(given, claim_id, at))
     if claim is None:
         raise Problem(f"claim {claim_id} was not submitted yet at {at}") if at else no_such_claim(claim_id)
@@ -62,6 +64,7 @@ def show(
         told = claimant_view(claim)
         answer(given, told, lambda: _told_page(told))
         return
+    run_async(leave_trail(given, actor, (claim,), "claim show", why))
     answer(given, _data(claim), lambda: _page(claim))
 
 
@@ -96,17 +99,18 @@ async def _claim(given: Given, claim_id: str, at: str) -> Claim | None:
         return await reader.at(claim_id, moment)
 
 
-def history(ctx: typer.Context, ident: Ident, who: Looks = SOMEBODY) -> None:
+def history(ctx: typer.Context, ident: Ident, who: Looks = SOMEBODY, purpose: For = HANDLING) -> None:
     """List every entry of a claim: when, what, who, why, where it stands in the log."""
     given = given_of(ctx)
     claim_id = checked_claim_id(ident)
-    actor = person(given, who)
+    actor, why = person(given, who), purpose_of(purpose)
     claim, entries = run_async(_with_entries(given, claim_id))
     if claim is None or not entries:
         raise no_such_claim(claim_id)
     if _from_outside(actor, claim):
         _tell_letters(given, claim_id, entries)
         return
+    run_async(leave_trail(given, actor, (claim,), "claim history", why))
     rows = [_told(entry) for entry in entries]
     columns = ("sequence", "time", "type", "actor", "reason", "entry")
     answer(
@@ -155,7 +159,7 @@ def _told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def explain(ctx: typer.Context, ident: Ident, who: Looks = SOMEBODY) -> None:
+def explain(ctx: typer.Context, ident: Ident, who: Looks = SOMEBODY, purpose: For = HANDLING) -> None:
     """Explain the benefits: claimed, taken off and why, paid, the right to appeal. The claimant's copy: --as."""
     from workers.benefits import benefits
     from workers.claim_log import fact_of
@@ -163,13 +167,15 @@ def explain(ctx: typer.Context, ident: Ident, who: Looks = SOMEBODY) -> None:
 
     given = given_of(ctx)
     claim_id = checked_claim_id(ident)
-    actor = person(given, who)
+    actor, why = person(given, who), purpose_of(purpose)
     claim, entries = run_async(_with_entries(given, claim_id))
     if claim is None:
         raise no_such_claim(claim_id)
     found = benefits(claim, [fact_of(entry) for entry in entries])
     if _from_outside(actor, claim):
         found = found.for_claimant()
+    else:
+        run_async(leave_trail(given, actor, (claim,), "claim explain", why))
     answer(given, found, lambda: benefit_page(found))
 
 

@@ -11,10 +11,13 @@ from workers.cli.errors import Problem
 from workers.cli.given import given_of
 from workers.cli.looping import run_async
 from workers.cli.output import answer, table
+from workers.cli.people import SOMEBODY, As, person
+from workers.cli.reading_trail import HANDLING, For, leave_trail, purpose_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from domain.claim_record import Claim
     from workers.cli.given import Given
 
 
@@ -26,15 +29,24 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    ctx: typer.Context, customer: Annotated[str, typer.Argument(metavar="ID", help="Such as CUST-521585.")]
+    ctx: typer.Context,
+    customer: Annotated[str, typer.Argument(metavar="ID", help="Such as CUST-521585.")],
+    who: As = SOMEBODY,
+    purpose: For = HANDLING,
 ) -> None:
     """Show a customer, their claims, and a risk score from 0 to 100 with its reasons. For people inside only."""
+    from workers.claimant_view import is_outside
+
     given = given_of(ctx)
-    told = run_async(_told(given, customer))
+    actor, why = person(given, who), purpose_of(purpose)
+    if is_outside(actor):
+        raise Problem(f"--as {who}: what is known of a customer is for people of the house")
+    told, claims = run_async(_told(given, customer))
+    run_async(leave_trail(given, actor, claims, "customer show", why))  # the reasons of the score tell of SIU files
     answer(given, told, lambda: _page(told))
 
 
-async def _told(given: Given, customer: str) -> dict[str, Any]:
+async def _told(given: Given, customer: str) -> tuple[dict[str, Any], list[Claim]]:
     from datetime import UTC, datetime
 
     import msgspec
@@ -67,7 +79,7 @@ async def _told(given: Given, customer: str) -> dict[str, Any]:
     claims.sort(key=lambda claim: (claim.notice.loss_date, claim.claim_id))
     # A portfolio of the past is looked at as of its last loss: today nothing of it would be recent.
     today = max((claim.notice.loss_date for claim in claims), default=datetime.now(UTC).date())
-    return {
+    told = {
         "customerId": customer,
         "customer": known,
         "claims": [
@@ -82,6 +94,7 @@ async def _told(given: Given, customer: str) -> dict[str, Any]:
         ],
         "risk": msgspec.to_builtins(risk_score(claims, today)) | {"asOf": today.isoformat()},
     }
+    return told, claims
 
 
 def _page(told: dict[str, Any]) -> RenderableType:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.claim import ImpossibleFact, decode_claim, encode_claim, evolve
-from domain.process import pays_next
+from domain.process import waits_for_payee
 from domain.sla import timers
 from domain.snapshot import snapshot_fields
 from workers.claim_log import SNAPSHOT_BODY, timer_member
@@ -127,7 +127,7 @@ class ClaimsCheck:
             self._compare_history(name, one.ids, history)
             if one.claim is not None and not one.broken:
                 self._compare_snapshot(one.claim, snapshot)
-                if pays_next(one.claim):
+                if waits_for_payee(one.claim):
                     self.paying.add(name)
                 for timer in timers(one.claim):
                     member = timer_member(name, timer.id).encode()

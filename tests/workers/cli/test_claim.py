@@ -145,8 +145,8 @@ async def app(store_address: StoreAddress, tmp_path: Path) -> AsyncIterator[Appl
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
-async def submitted(app: Application) -> str:
-    wish = await read_lab_body(app, json.dumps(J7).encode(), "1", app.clock.now())
+async def submitted(app: Application, reference: str = "1") -> str:
+    wish = await read_lab_body(app, json.dumps(J7).encode(), reference, app.clock.now())
     issued = await Commander(app).issue(wish.command.claim_id, wish.command, wish.actor)  # type: ignore[union-attr]
     assert isinstance(issued, Issued), issued
     return issued.claim.claim_id
@@ -180,6 +180,20 @@ async def test_a_refused_command_writes_nothing(app: Application) -> None:
     outcome = await Commander(app).issue(claim, c.StartInvestigation(scope="all of it"), ADJUSTER)
     assert isinstance(outcome, Refused)
     assert await app.store.reads.one("XLEN", "claims:events") == before
+
+
+async def test_a_duplicate_names_a_claim_that_is_there_and_is_no_duplicate_itself(app: Application) -> None:
+    claim, other = await submitted(app), await submitted(app, "2")
+
+    async def same(one: str, stays: str) -> Issued | Refused:
+        return await Commander(app).issue(one, c.MarkDuplicate(surviving_claim_id=stays, reason="same"), ADJUSTER)
+
+    missing = await same(claim, "CLM-NOWHERE1")
+    assert isinstance(missing, Refused) and missing.message == "surviving claim id: there is no claim CLM-NOWHERE1"
+    assert isinstance(await same(claim, other), Issued)
+    circle = await same(other, claim)
+    assert isinstance(circle, Refused)
+    assert circle.message == f"surviving claim id: {claim} was itself closed as a duplicate of {other}"
 
 
 async def test_the_snapshot_is_the_fold_of_what_the_log_keeps_also_of_moments(app: Application) -> None:

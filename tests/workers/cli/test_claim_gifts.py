@@ -47,4 +47,6 @@ async def test_something_is_given_after_a_denial_by_a_manager_with_the_reason_an
         report = await cluster.verified()
     assert claim is not None and claim.pending is not None and claim.pending.amount == 500_000
     assert "EX_GRATIA" in explained.out and "5000.00" in explained.out.replace(",", "")
+    assert "The policy does not owe this" in explained.out
+    assert "covered by the policy" not in explained.out, "a gift is not said to be owed"
     assert report.ok, report.invariants

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,14 +136,57 @@ def test_no_view_of_the_claimants_side_tells_of_suspicion_reserve_or_authority(l
     ok(lab, "refer", claim, "--reason", "odd invoice J-17")
     ok(lab, "conclude", claim, "confirmed", "--finding", "J-17 is forged", "--as", "siu:SIU-001")
     assert "confirmed" in lab.cs("claim", "show", claim).out, "people of the house see it"
+    ok(lab, "mandate", claim, customer + "-B")
     for verb in ("show", "history", "explain"):
         for role in ("claimant", "broker"):
             for form in ((), ("--json",)):
-                said = lab.cs("claim", verb, claim, "--as", f"{role}:{customer}", *form)
+                name = customer if role == "claimant" else customer + "-B"
+                said = lab.cs("claim", verb, claim, "--as", f"{role}:{name}", *form)
                 assert said.code == 0, said
                 found = [word for word in SECRETS if word.lower() in said.out.lower()]
                 assert not found, f"{verb} --as {role} tells {found}: {said.out}"
     assert "not found" in refused(lab, "show", claim, "--as", "claimant:CUST-SOMEBODY")
+
+
+@pytest.mark.parametrize("role", ["representative", "broker", "provider", "fnol"])
+def test_who_was_not_named_by_the_claimant_sees_nothing_of_the_claim(lab: Lab, role: str) -> None:
+    claim, name = lab.assigned(), f"{role}:P-{role}"
+    for verb in ("show", "history", "explain"):
+        assert refused(lab, verb, claim, "--as", name).endswith(f"claim {claim} not found")
+    ok(lab, "mandate", claim, f"P-{role}")
+    assert lab.ok("claim", "show", claim, "--as", name)["claimId"] == claim
+    ok(lab, "mandate", claim, f"P-{role}", "--end")
+    assert "not found" in refused(lab, "show", claim, "--as", name)
+
+
+def trail(lab: Lab, claim: str) -> list[tuple[str, str, str]]:
+    """Who read the claim, in what, why, as the log has it."""
+    rows = [row for row in lab.log() if (row["claimId"], row["eventType"]) == (claim, "record.accessed")]
+    bodies = [json.loads(row["data"]) for row in rows]
+    return [(row["actor"], body["record"], body["purpose"]) for row, body in zip(rows, bodies, strict=True)]
+
+
+def test_each_look_of_the_house_at_an_siu_claim_leaves_a_trail_and_no_other_look_does(lab: Lab) -> None:
+    claim = lab.assigned()
+    customer = lab.snapshot(claim)["customerId"]
+    for verb in ("show", "history", "explain"):
+        assert lab.cs("claim", verb, claim).code == 0
+    assert trail(lab, claim) == []
+    ok(lab, "refer", claim, "--reason", "odd invoice J-17")
+    assert "--purpose" in refused(lab, "show", claim, "--purpose", "curious")
+    assert lab.cs("claim", "show", claim, "--as", "siu:SIU-001", "--purpose", "investigation").code == 0
+    assert lab.cs("claim", "history", claim, "--as", "legal:LEG-001", "--purpose", "litigation").code == 0
+    assert lab.cs("claim", "explain", claim).code == 0
+    assert lab.cs("customer", "show", customer).code == 0
+    assert lab.cs("claim", "show", claim, "--as", f"claimant:{customer}").code == 0
+    assert trail(lab, claim) == [
+        ("siu:SIU-001", "claim show: siu", "investigation"),
+        ("legal:LEG-001", "claim history: siu", "litigation"),
+        ("claims_manager:CLI", "claim explain: siu", "handling"),
+        ("claims_manager:CLI", "customer show: siu", "handling"),
+    ]
+    told = lab.ok("claim", "history", claim, "--as", f"claimant:{customer}")
+    assert "access" not in str(told)
 
 
 def test_the_explanation_adds_up_and_the_claimants_copy_names_no_decider(lab: Lab) -> None:
