@@ -440,7 +440,7 @@ def acl_lines(found: Sequence[Rights], passwords: Mapping[str, Sequence[str]]) -
     Nobody can be `default`, who is off; it has every right nevertheless, because a server plays its append-only file as
     that user, and passes over the MULTI of each function that it may not do (redis/redis#14541, valkey-io/valkey#3983).
     """
-    lines = ["user default reset off"]
+    lines = ["user default reset off ~* &* +@all"]
     for rights in found:
         given = passwords.get(rights.user, ())
         state = "on" if given else "off"

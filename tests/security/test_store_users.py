@@ -8,15 +8,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from runtime.store import functions
+from runtime.store.address import Secret
 from runtime.store.clients import open_commands
 from runtime.store.opening import open_store
 from runtime.store.rights import Rights, merged_grants
 from tests.support.rows import row
-from tests.support.secured_store import Secured, secured_store
+from tests.support.secured_store import ADMIN_PASSWORD, Secured, secured_store
 from tests.support.small_cluster import small_cluster
 from tests.support.store import command
 from tests.support.waiting import until
@@ -231,11 +233,29 @@ async def test_refusals_are_real_and_are_in_the_log_of_refusals(secured: Secured
     assert {user for user, _, _ in await secured.refused()} == {"analytics"}
 
 
-async def test_nobody_is_let_in_without_a_user_and_its_password(secured: Secured) -> None:
-    client = open_commands(secured.place, max_connections=1)
-    with pytest.raises(AuthenticationError):
-        await client.ping()
-    await client.aclose()
+async def test_a_rebuild_may_put_its_figures_in_the_place_of_the_live_ones_and_nothing_on_the_log(
+    secured: Secured,
+) -> None:
+    """A call with two keys needs both in one selector."""
+    figures = LOGS.own.figures(("kpi", "daily", "x"))
+    for source, target, may in (
+        (f"rebuild:analytics:{figures}", figures, True),
+        (f"rebuild:analytics:{figures}", "claims:events", False),
+        ("claims:events", figures, False),
+        ("rebuild:x", "claim:CLM-1", False),
+    ):
+        assert await dry_run(secured.admin, "rebuild", "RENAME", source, target) == may, f"{source} {target}"
+
+
+async def test_nobody_is_let_in_without_a_user_and_its_password_and_nobody_can_be_default(secured: Secured) -> None:
+    """`default` has rights, for the server itself, and is off."""
+    for word in (None, "", "x", ADMIN_PASSWORD):
+        told = {} if word is None else {"username": "default", "password": Secret(word)}
+        client = open_commands(msgspec.structs.replace(secured.place, **told), max_connections=1)
+        with pytest.raises(AuthenticationError):
+            await client.ping()
+        await client.aclose()
+    assert await dry_run(secured.admin, "default", "XADD", "claims:events", "*", "a", "b"), "it can be played back"
 
 
 async def prepare(secured: Secured) -> None:
