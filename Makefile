@@ -114,12 +114,13 @@ audit: $(VENV)/.created $(VENV)/audit/.installed ## known vulnerabilities of wha
 	@$(BIN)/python -m tests.deploy.audit
 
 ENGINE  ?= podman
-IMAGE   ?= localhost/claimstream:0.1.0
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+IMAGE   ?= localhost/claimstream:$(VERSION)
 # BUILD="--build-arg RUN_BASE=...@sha256:..." pins a base; deploy/README.md says how to build without a registry.
 BUILD   ?=
 image: ## build the container image
 	$(ENGINE) build --format docker --file deploy/Dockerfile --ignorefile deploy/Dockerfile.dockerignore --tag $(IMAGE) \
-		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(BUILD) .
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(BUILD) .
 
 sbom: $(DEPLOY)/.installed ## list what is in the image, as CycloneDX: build/sbom.cdx.json
 	@mkdir -p build
