@@ -67,7 +67,7 @@ class Rights(msgspec.Struct, frozen=True):
 
 
 def merged_grants(grants: Iterable[Grant]) -> list[Grant]:
-    """The same rights in fewer selectors: all commands of one list of keys together, each once; `whole` ones as they are."""
+    """The same rights in fewer selectors: all commands of one list of keys together; `whole` ones as they are."""
     commands: dict[str, set[str]] = {}
     whole: list[Grant] = []
     for grant in grants:

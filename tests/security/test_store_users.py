@@ -16,7 +16,6 @@ from runtime.store import functions
 from runtime.store.address import Secret
 from runtime.store.clients import open_commands
 from runtime.store.opening import open_store
-from runtime.store.rights import Rights, merged_grants
 from tests.support.rows import row
 from tests.support.secured_store import ADMIN_PASSWORD, Secured, secured_store
 from tests.support.small_cluster import small_cluster
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runtime.store.rights import Rights
     from workers.application import Application
 
 LOGS = Logs.of()
@@ -96,7 +96,7 @@ def kinds_of_keys() -> list[str]:
 
 
 def allowed(rights: Rights, verb: str, key: str) -> bool:
-    """What the table says of a command of one key. Keys of a grant that only reads (`%R~`) have reading commands only."""
+    """What the table says of a command of one key. A grant that only reads (`%R~`) has reading commands only."""
     return any(
         verb.lower() in one.commands and any(fnmatchcase(key, name.removeprefix("%R~")) for name in one.keys)
         for one in rights.grants
@@ -138,9 +138,10 @@ async def test_every_user_may_do_exactly_what_the_table_says_with_each_kind_of_k
 async def test_every_user_really_gets_what_the_table_says_for_each_key_of_it_and_is_really_refused_the_rest(
     user: str, secured: Secured
 ) -> None:
-    """Each command with a key of each pattern of the table, sent by the user itself: nothing of it is a dry run. The store may end as it likes."""
+    """Each command with a key of each pattern of the table: no dry run. The store may end as it likes."""
     asked = [(verb, key) for verb in VERBS for key in kinds_of_keys()]
-    client = open_commands(secured.as_user(user), max_connections=1, allow_replica=True)  # `replica` may not ask for it
+    # allow_replica: the user `replica` may not ask for the role.
+    client = open_commands(secured.as_user(user), max_connections=1, allow_replica=True)
     pipeline = client.pipeline(transaction=False)
     for verb, key in asked:
         pipeline.execute_command(*words_of(verb, key))

@@ -1,7 +1,7 @@
 """A server with users that was killed has everything when it comes back.
 
-Debian's `redis-server` is one of the many that play their append-only file as the user `default` and pass over each MULTI
-(what a function wrote) that it may not do, without a word: redis/redis#14541. The server of the wheel does not.
+Debian's `redis-server` is one of the many that play their append-only file as the user `default` and pass over each
+MULTI (what a function wrote) that it may not do, without a word: redis/redis#14541. The server of the wheel does not.
 """
 
 from __future__ import annotations
