@@ -124,12 +124,13 @@ def _function_names(listing: Any) -> frozenset[str] | None:
         return None
     names = set()
     for library in listing:
-        for function in _mapping(library).get("functions", ()):
-            name = _mapping(function)["name"]
+        for function in mapping(library).get("functions", ()):
+            name = mapping(function)["name"]
             names.add(name.decode() if isinstance(name, bytes) else str(name))
     return frozenset(names)
 
 
-def _mapping(reply: Any) -> dict[str, Any]:
+def mapping(reply: Any) -> dict[str, Any]:
+    """A reply of names and values, as a map or as a flat list, by name."""
     pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     return {key.decode() if isinstance(key, bytes) else str(key): value for key, value in pairs}

@@ -16,6 +16,7 @@ from runtime.store import functions
 from runtime.store.address import Secret
 from runtime.store.clients import open_commands
 from runtime.store.opening import open_store
+from runtime.store.refusals import REASONS, Refusals
 from tests.support.rows import row
 from tests.support.secured_store import ADMIN_PASSWORD, Secured, secured_store
 from tests.support.small_cluster import small_cluster
@@ -28,7 +29,7 @@ from workers.store_users import ACTORS, Logs, acl_lines, matrix, users
 from workers.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from redis.asyncio import Redis
 
@@ -232,6 +233,31 @@ async def test_refusals_are_real_and_are_in_the_log_of_refusals(secured: Secured
             await command(client, *words)
     await client.aclose()
     assert {user for user, _, _ in await secured.refused()} == {"analytics"}
+
+
+async def test_the_exporters_user_counts_refusals_by_their_reason(secured: Secured) -> None:
+    monitor = open_commands(secured.as_user("monitor"), max_connections=1)
+    told: list[Mapping[str, int]] = []
+    refusals = Refusals(monitor, told.append, every_seconds=1.0)
+    await refusals.look()
+    client = open_commands(secured.as_user("analytics"), max_connections=1)
+    for words in (("FLUSHALL",), ("FLUSHALL",), ("DEL", "claims:events"), ("HGET", "claim:CLM-1", "f")):
+        with pytest.raises(NoPermissionError):
+            await command(client, *words)
+    await client.aclose()
+    await refusals.look()
+    await monitor.aclose()
+    assert told[0] == dict.fromkeys(REASONS, 0)
+    assert told[1]["command"] >= 2, "FLUSHALL, which is in no selector"
+    assert sum(told[1].values()) == 4, told[1]
+
+
+async def test_who_may_not_read_the_log_of_refusals_tells_nothing(secured: Secured) -> None:
+    client = open_commands(secured.as_user("analytics"), max_connections=1)
+    told: list[Mapping[str, int]] = []
+    await Refusals(client, told.append, every_seconds=1.0).look()
+    await client.aclose()
+    assert told == []
 
 
 async def test_a_rebuild_may_put_its_figures_in_the_place_of_the_live_ones_and_nothing_on_the_log(
