@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import urllib.parse
@@ -70,6 +71,7 @@ class Composed:
             # Who asks about the archive needs its disk.
             *(("--volume", "compose_archive:/var/lib/claimstream/archive") if network == NETWORK else ()),
             IMAGE, *words, shown=shown,
+            typed=f"podman run --network {network} --read-only --cap-drop=ALL ... {shlex.join(words)}",
         )  # fmt: skip
 
     def groups(self, network: str = NETWORK) -> dict[str, Any]:
@@ -192,6 +194,10 @@ def compose(drill: Drill) -> None:
         claim = one.claim_runs_through()
         watched(drill)
         drill.until("the recorded backlog has a figure", lambda: query("claimstream:backlog_entries:max"))
+        drill.until(
+            "the store has refused nobody anything (ACL LOG, by the exporter)",
+            lambda: query("claimstream_store_refusals") and not query("claimstream_store_refusals > 0"),
+        )
         drill.check("no alert fires", not query('ALERTS{alertstate="firing"}'))
         with urllib.request.urlopen("http://127.0.0.1:9093/-/healthy", timeout=5) as answer:
             drill.check("Alertmanager is well", answer.status == 200)
