@@ -168,7 +168,9 @@ def _invalidator(logs: Logs) -> list[Grant]:
         "claims:claim:*", "claims:policy:*", "policy:*", "customer:*", "gateway:customer_profile:*",
         "claims:claims_stats", "gateway:dashboard_summary",
     )  # fmt: skip
-    return [grant("type get set", own.floor("*")), grant("type del", *(own.name(view) for view in views))]
+    names = [own.name(view) for view in views]
+    # Keys that go one after the other go by one DEL.
+    return [grant("type get set", own.floor("*")), grant("type", *names), grant("del", *names, whole=True)]
 
 
 def _timekeeper(logs: Logs) -> list[Grant]:
@@ -302,9 +304,9 @@ def _retiring(logs: Logs) -> list[Grant]:
     for keys in logs.by_name().values():
         found += [
             grant("hexists hset hdel", keys.state()),
-            grant("hget del", keys.position("*")),
-            grant("xlen del", keys.parked("*")),
-            grant("del", keys.held("*"), keys.retries("*")),
+            grant("hget", keys.position("*")),
+            grant("xlen", keys.parked("*")),
+            grant("del", *(of("*") for of in (keys.position, keys.parked, keys.held, keys.retries)), whole=True),
             grant("type xgroup|destroy", keys.log()),
         ]
     return found
@@ -323,7 +325,7 @@ def _rebuilding(logs: Logs) -> list[Grant]:
     live = (*(key for one in _analytics(logs) for key in one.keys), own.chain, own.checkpoints, own.forged, *lists)
     found = [
         grant(_STAGED, "rebuild:*"),
-        Grant(("rename",), ("rebuild:*", *live), whole=True),
+        Grant(("del", "rename"), ("rebuild:*", *live), whole=True),
         _read_only(_READ, "rebuild:*"),  # compared with the live ones before they are swapped
         Grant(("del", "exists", "pttl", "type"), live),
     ]

@@ -88,9 +88,9 @@ def pattern(name: str) -> str:
     return _TAG.sub("{p*}", name)
 
 
-def grant(commands: str, *keys: str) -> Grant:
+def grant(commands: str, *keys: str, whole: bool = False) -> Grant:
     """A grant from words: `grant("hget hset", key)`."""
-    return Grant(tuple(commands.split()), tuple(pattern(key) for key in keys))
+    return Grant(tuple(commands.split()), tuple(pattern(key) for key in keys), whole)
 
 
 def leases(keys: Keyspace) -> str:

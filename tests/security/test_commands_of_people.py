@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from tests.support.commands import running_cluster
-from tests.support.rows import row
 from tests.support.secured_server import SecuredServer, secured_server
 from tests.support.waiting import until_sync
 
@@ -37,7 +37,6 @@ def work(server: SecuredServer, folder: Path, number: int) -> list[str]:
     return made
 
 
-@row("S86")
 def test_backup_destroy_restore_verify_from_the_command_line_each_step_as_its_own_user(tmp_path: Path) -> None:
     with secured_server(tmp_path) as server:
         server.done("prepare")
@@ -82,3 +81,25 @@ def test_what_people_do_beside_a_running_cluster_is_refused_to_none_of_the_users
             assert server.done("trim", "--before", "2099-01-01", "--json").json["removed"] > 3000
             until_sync(lambda: is_verified(server), within=40, what="every guarantee holds")
             server.done("backup", str(tmp_path / "of-a-trimmed-log"))
+        server.done("groups", "retire", "analytics", "--reason", "nobody asks for figures any more")
+
+
+def test_what_is_parked_is_tried_again_and_dropped_by_the_operators_user(tmp_path: Path) -> None:
+    with secured_server(tmp_path) as server:
+        server.done("prepare")
+        with running_cluster("--port", "0", data_dir=tmp_path / "d", url=server.url, env=server.environment):
+            word = (tmp_path / "passwords" / "operator").read_text().strip()
+            socket = server.url.removeprefix("unix://")
+            with redis.Redis(unix_socket_path=socket, username="operator", password=word) as operator:
+                operator.xadd(
+                    "claims:events", {"eventType": "claim.approved", "claimId": "CLM-AAAAAAAA", "sequence": "x"}
+                )
+            (one,) = until_sync(lambda: parked(server), within=20, what="it is parked")
+            server.done("parked", "retry", "--all")
+            server.done("parked", "drop", one["id"], "--reason", "it is no event")
+            until_sync(lambda: not parked(server), within=20, what="nothing is parked any more")
+
+
+def parked(server: SecuredServer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server.done("parked", "list", "--json").json["parked"]
+    return found

@@ -274,6 +274,17 @@ async def test_a_rebuild_may_put_its_figures_in_the_place_of_the_live_ones_and_n
         assert await dry_run(secured.admin, "rebuild", "RENAME", source, target) == may, f"{source} {target}"
 
 
+async def test_keys_that_go_by_one_call_stand_in_one_selector(secured: Secured) -> None:
+    """Else a function would be refused in its middle: it has asked for the right to each, one by one."""
+    claims = LOGS.claims
+    group = [of("analytics") for of in (claims.position, claims.parked, claims.held, claims.retries)]
+    assert await dry_run(secured.admin, "operator", "DEL", *group)
+    figures = LOGS.own.figures(("kpi", "daily", "x"))
+    assert await dry_run(secured.admin, "rebuild", "DEL", f"rebuild:analytics:{figures}", figures)
+    views = ("claims:claim:CLM-1", "policy:P-1", "customer:C-1", "gateway:dashboard_summary")
+    assert await dry_run(secured.admin, "cache-invalidator", "DEL", *views)
+
+
 async def test_nobody_is_let_in_without_a_user_and_its_password_and_nobody_can_be_default(secured: Secured) -> None:
     """`default` has rights, for the server itself, and is off."""
     for word in (None, "", "x", ADMIN_PASSWORD):
