@@ -114,12 +114,15 @@ audit: $(VENV)/.created $(VENV)/audit/.installed ## known vulnerabilities of wha
 	@$(BIN)/python -m tests.deploy.audit
 
 ENGINE  ?= podman
-IMAGE   ?= localhost/claimstream:0.1.0
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+IMAGE   ?= localhost/claimstream:$(VERSION)
 # BUILD="--build-arg RUN_BASE=...@sha256:..." pins a base; deploy/README.md says how to build without a registry.
 BUILD   ?=
+# docker has neither option: its format is its own, and it finds the file beside the Dockerfile by itself.
+OF_PODMAN := $(if $(filter docker,$(notdir $(ENGINE))),,--format docker --ignorefile deploy/Dockerfile.dockerignore)
 image: ## build the container image
-	$(ENGINE) build --format docker --file deploy/Dockerfile --ignorefile deploy/Dockerfile.dockerignore --tag $(IMAGE) \
-		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(BUILD) .
+	$(ENGINE) build $(OF_PODMAN) --file deploy/Dockerfile --tag $(IMAGE) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(BUILD) .
 
 sbom: $(DEPLOY)/.installed ## list what is in the image, as CycloneDX: build/sbom.cdx.json
 	@mkdir -p build
@@ -127,10 +130,13 @@ sbom: $(DEPLOY)/.installed ## list what is in the image, as CycloneDX: build/sbo
 		--output-reproducible --spec-version 1.6 --output-format JSON --output-file build/sbom.cdx.json
 	@echo "build/sbom.cdx.json"
 
-COMPOSE ?= docker compose
+COMPOSE ?= $(if $(filter docker,$(notdir $(ENGINE))),$(ENGINE) compose,podman-compose)
+# SERVICES="redis prepare worker": only those; else all of compose.yaml.
+SERVICES ?=
 deploy-up: $(VENV)/.run-installed ## start store, workers, Prometheus, Alertmanager and Grafana on this host
 	@deploy/compose/state.sh $(CURDIR)/$(BIN)/claimstream
-	$(COMPOSE) --file deploy/compose/compose.yaml up --detach
+	@$(ENGINE) image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) --no-print-directory image
+	CLAIMSTREAM_IMAGE=$(IMAGE) $(COMPOSE) --file deploy/compose/compose.yaml up --detach $(SERVICES)
 
 deploy-down: ## stop them; volumes and passwords stay
 	$(COMPOSE) --file deploy/compose/compose.yaml down

@@ -6,7 +6,8 @@ this one takes no lease, is on no list of processes and writes nothing; it needs
     exporter (one_for_all)
     ├── loop lag   measures the event loop, feeds the watchdog
     ├── status     the HTTP endpoint: /metrics above all
-    └── sampler    looks at every seat of the plan
+    ├── sampler    looks at every seat of the plan
+    └── refusals   counts what the store refused its users
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from runtime.sampler import Sampler
 from runtime.store.encoding import Log
 from runtime.store.keys import Keyspace
 from runtime.store.opening import OpenStore
+from runtime.store.refusals import Refusals
 from runtime.supervision import ChildSpec, Strategy, Supervisor
 from runtime.telemetry.loop_lag import LoopLag, LoopWatchdog
 from runtime.telemetry.metrics import Metrics
@@ -70,12 +72,14 @@ class Exporter:
         sampler = Sampler(
             store, lambda: seats, self.status.observe_backlog, self._reachable, every_seconds=options.sample_seconds
         )
+        refusals = Refusals(store.commands, self._refused, every_seconds=max(options.sample_seconds, 1.0))
         self._supervisor = Supervisor(
             "exporter",
             [
                 ChildSpec(name="loop lag", run=lag.run, stop=lag.stop),
                 ChildSpec(name="status", run=self.status_server.run, stop=self.status_server.stop),
                 ChildSpec(name="sampler", run=sampler.run, stop=sampler.stop),
+                ChildSpec(name="refusals", run=refusals.run, stop=refusals.stop),
                 *services,
             ],
             strategy=Strategy.ONE_FOR_ALL,
@@ -108,6 +112,10 @@ class Exporter:
     def _reachable(self, answered: bool, detail: str) -> None:
         self.progress.store_reachable(answered, detail)
         self.metrics.set("claimstream_store_reachable", int(answered))
+
+    def _refused(self, counts: Mapping[str, int]) -> None:
+        for reason, count in counts.items():
+            self.metrics.set("claimstream_store_refusals", count, reason)
 
 
 def watched_store(commands: Redis, address: StoreAddress, specs: Sequence[LogSpec], options: StoreOptions) -> OpenStore:

@@ -141,7 +141,7 @@ def judge(
         _role(info),
         _cluster(info, tagged_keys),
         *([] if received is None else [_replicas(facts, expect, received)]),
-        _append_only(info, expect),
+        _append_only(facts, info, expect),
         _fsync(facts, expect),
         _slow_disk(info),
         _eviction(info, expect),
@@ -226,7 +226,7 @@ def _replicas(facts: StoreFacts, expect: StoreExpectations, received: Received) 
     return Finding("replicas", "ok", f"{seen}; {window}")
 
 
-def _append_only(info: Any, expect: StoreExpectations) -> Finding:
+def _append_only(facts: StoreFacts, info: Any, expect: StoreExpectations) -> Finding:
     if not info.get("aof_enabled"):
         level: Level = "fail" if expect.require_append_only else "warn"
         return Finding(
@@ -237,6 +237,14 @@ def _append_only(info: Any, expect: StoreExpectations) -> Finding:
         )
     if info.get("aof_last_write_status", "ok") != "ok":
         return Finding("persistence", "fail", "the last write to the append-only file failed", "look at disk and log")
+    if facts.replays is False:
+        return Finding(
+            "persistence",
+            "fail" if expect.require_append_only else "warn",
+            "the user default has no rights, and most servers play their append-only file as that user: a restart "
+            "would silently drop whatever a function wrote",
+            "ACL SETUSER default reset off ~* &* +@all, in the ACL file as well: off, so that nobody can be it",
+        )
     return Finding("persistence", "ok", "the append-only file is on")
 
 

@@ -20,6 +20,9 @@ GUARDS: Final = ("min-replicas-to-write", "min-replicas-max-lag")
 #: The directives that `checks` looks at.
 DIRECTIVES: Final = ("appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy", "maxclients", *GUARDS)
 
+#: What every append-only file of ours holds, inside of MULTI: a server refuses it again when it plays the file.
+REPLAYED: Final = (("XADD", "any", "*", "f", "v"), ("HSET", "any", "f", "v"), ("DEL", "any"))
+
 
 class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a server."""
@@ -37,6 +40,9 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     #: Calls that this user may not make, as the server's own dry run says; None: not allowed to look.
     denied: tuple[str, ...] | None = None
+    #: Whether the user `default`, as which a server plays its append-only file, may do what is in it; None: not
+    #: allowed to look.
+    replays: bool | None = None
 
 
 async def look(
@@ -58,6 +64,7 @@ async def look(
         functions=_function_names(await _allowed(send("FUNCTION", "LIST"))),
         user=name,
         denied=await _denied(send, name, calls),
+        replays=None if (kept := await _denied(send, "default", REPLAYED)) is None else not kept,
     )
 
 
@@ -117,12 +124,13 @@ def _function_names(listing: Any) -> frozenset[str] | None:
         return None
     names = set()
     for library in listing:
-        for function in _mapping(library).get("functions", ()):
-            name = _mapping(function)["name"]
+        for function in mapping(library).get("functions", ()):
+            name = mapping(function)["name"]
             names.add(name.decode() if isinstance(name, bytes) else str(name))
     return frozenset(names)
 
 
-def _mapping(reply: Any) -> dict[str, Any]:
+def mapping(reply: Any) -> dict[str, Any]:
+    """A reply of names and values, as a map or as a flat list, by name."""
     pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     return {key.decode() if isinstance(key, bytes) else str(key): value for key, value in pairs}

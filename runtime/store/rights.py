@@ -25,10 +25,14 @@ _TAG = re.compile(r"\{p\d+\}")
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Commands (`xgroup|create` for a part of one) on keys: patterns of the store, `%R~...` for reading alone."""
+    """Commands (`xgroup|create` for a part of one) on keys: patterns of the store, `%R~...` for reading alone.
+
+    `whole`: one call names several of the keys, so they have to stand in one selector.
+    """
 
     commands: tuple[str, ...]
     keys: tuple[str, ...]
+    whole: bool = False
 
     def rule(self) -> str:
         """The selector."""
@@ -63,15 +67,20 @@ class Rights(msgspec.Struct, frozen=True):
 
 
 def merged_grants(grants: Iterable[Grant]) -> list[Grant]:
-    """The same rights in fewer selectors: all commands of one list of keys together, each once."""
+    """The same rights in fewer selectors: all commands of one list of keys together; `whole` ones as they are."""
     commands: dict[str, set[str]] = {}
+    whole: list[Grant] = []
     for grant in grants:
+        if grant.whole:
+            whole.append(grant)
+            continue
         for key in grant.keys:
             commands.setdefault(key, set()).update(grant.commands)
     keys: dict[tuple[str, ...], list[str]] = {}
     for key, words in commands.items():
         keys.setdefault(tuple(sorted(words)), []).append(key)
-    return [Grant(words, tuple(sorted(names))) for words, names in sorted(keys.items(), key=lambda pair: pair[1])]
+    merged = [Grant(words, tuple(sorted(names))) for words, names in sorted(keys.items(), key=lambda pair: pair[1])]
+    return [*merged, *whole]
 
 
 def pattern(name: str) -> str:
@@ -79,9 +88,9 @@ def pattern(name: str) -> str:
     return _TAG.sub("{p*}", name)
 
 
-def grant(commands: str, *keys: str) -> Grant:
+def grant(commands: str, *keys: str, whole: bool = False) -> Grant:
     """A grant from words: `grant("hget hset", key)`."""
-    return Grant(tuple(commands.split()), tuple(pattern(key) for key in keys))
+    return Grant(tuple(commands.split()), tuple(pattern(key) for key in keys), whole)
 
 
 def leases(keys: Keyspace) -> str:

@@ -135,6 +135,7 @@ METRICS: tuple[MetricSpec, ...] = (
     _counter("claimstream_lease_changes_total", "changes", "Leases taken, lost, released.", "group", "state"),
     _counter("claimstream_store_calls_total", "calls", "Round trips to the store.", "call", "outcome"),
     _gauge("claimstream_store_reachable", "flag", "1 while the store answers the sampler of this process."),
+    _gauge("claimstream_store_refusals", "refusals", "Entries of the store's ACL LOG, with repetitions.", "reason"),
     _histogram("claimstream_store_call_seconds", "Time of a round trip to the store.", CALL_BUCKETS, "call"),
     # supervision and the process
     _counter(

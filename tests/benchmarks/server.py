@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,8 @@ class BenchServer:
                 busy = found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]
                 quiet = 0 if busy else quiet + 1
                 await asyncio.sleep(0.2)
-        await asyncio.to_thread(os.sync)
+        with ThreadPoolExecutor(1) as thread:  # ours, so that it ends here
+            await asyncio.get_running_loop().run_in_executor(thread, os.sync)
 
     async def used_memory(self) -> int:
         """Bytes of data and their overhead."""

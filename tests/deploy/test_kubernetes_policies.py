@@ -167,6 +167,31 @@ def test_everything_is_denied_first_and_only_store_names_bank_and_prometheus_are
     assert all(rule.get("from") for spec in policies.values() for rule in spec.get("ingress", []))
 
 
+def components_of(selector: Document) -> set[str]:
+    """The components that a selector means."""
+    return {
+        value
+        for one in selector["matchExpressions"]
+        if one["key"] == "app.kubernetes.io/component" and one["operator"] == "In"
+        for value in one["values"]
+    }
+
+
+def test_every_pod_that_runs_on_is_scraped_may_be_scraped_and_reaches_the_store() -> None:
+    """A set that a selector forgets works, and nobody sees it."""
+    running = {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: one for one in of_kind(written(), "Deployment")
+    }
+    (monitor,) = of_kind(written(), "PodMonitor")
+    assert components_of(monitor["spec"]["selector"]) == running.keys()
+    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(written(), "NetworkPolicy")}
+    assert components_of(policies["claimstream-scrape"]["podSelector"]) == running.keys()
+    for name in ("claimstream-store", "claimstream-store-outside"):
+        assert components_of(policies[name]["podSelector"]) == running.keys() | {"prepare"}
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert all(endpoint["port"] in {port["name"] for port in first(one)["ports"]} for one in running.values())
+
+
 @row("P33")
 def test_the_readers_are_scaled_from_zero_on_the_true_backlog_and_nobody_else_is() -> None:
     (scaled,) = of_kind(written(), "ScaledObject")

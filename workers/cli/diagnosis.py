@@ -87,7 +87,7 @@ async def _library(client: Redis) -> tuple[bool, Finding]:
         seen = f"{LIBRARY} revision {loaded}, newer than this program's {revision}"
         return True, Finding("library", "ok", seen, "it has what this program calls; upgrade the program soon")
     seen = f"{LIBRARY} revision {loaded}, this program's is {revision}"
-    return True, Finding("library", "warn", seen, "`claimstream prepare store` replaces it, or the next start that may")
+    return True, Finding("library", "warn", seen, "`claimstream prepare` replaces it, or the next start that may")
 
 
 def _texts(reply: object) -> list[bytes]:

@@ -88,7 +88,7 @@ async def _replay(
     from workers.keys import CLAIM_LOG
     from workers.replaying import PROJECTIONS, Replay
 
-    async with opened_store(given) as opened:
+    async with opened_store(given, user="rebuild") as opened:
         collector.calm()
         store, archives = opened.store, opened.archives
         if CLAIM_LOG not in store.logs:

@@ -75,7 +75,7 @@ async def _trim(
 
     settings = given.settings()
     rows: list[dict[str, Any]] = []
-    async with connected(settings, store_address(settings)) as client:
+    async with connected(settings, store_address(settings, user="retention")) as client:
         reads = Reads(client)
         for spec in await stored_specs(reads, [one for one in log_specs(settings) if one.name in ARCHIVISTS]):
             keys = Keyspace(spec)

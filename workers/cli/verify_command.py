@@ -174,8 +174,8 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened_store(given: Given) -> AsyncIterator[Opened]:
-    """The store with every log that is in it, cut as it was made; no group is made."""
+async def opened_store(given: Given, *, user: str = "operator") -> AsyncIterator[Opened]:
+    """The store with every log that is in it, cut as it was made; no group is made. `user`: see `store_address`."""
     from runtime.store.clients import open_commands
     from runtime.store.opening import open_store
     from runtime.store.reads import Reads
@@ -183,7 +183,7 @@ async def opened_store(given: Given) -> AsyncIterator[Opened]:
     from workers.cli.survey import stored_specs
 
     settings = given.settings()
-    address = store_address(settings)
+    address = store_address(settings, user=user)
     await greet(settings, address)
     client = open_commands(address, max_connections=1)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import urllib.parse
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.deploy.drill.images import IMAGE, STANDIN
+from tests.deploy.manifests import load
 from tests.support.source_tree import ROOT
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Composed:
         secrets = self.drill.work / "operator"
         shutil.copytree(self.state / "passwords", secrets)
         (secrets / "claim.json").write_text(CLAIM)
-        self.drill.run("chown", "-R", "10001", secrets, quiet=True)
+        (self.drill.work / "backups").mkdir()
+        self.drill.run("chown", "-R", "10001", secrets, self.drill.work / "backups", quiet=True)
 
     def compose(self, *words: str, within: float = 300) -> tuple[int, str]:
         return self.drill.run("podman-compose", "-f", self.file, *words, shown=0, within=within, env=IMAGES)
@@ -64,7 +67,11 @@ class Composed:
             "--volume", f"{self.tree}/deploy/compose/claimstream.toml:/etc/claimstream/claimstream.toml:ro",
             "--volume", f"{self.drill.work}/operator:/run/secrets/claimstream:ro",
             "--volume", f"{self.state}/vault:/v", "--volume", f"{self.state}/master:/m:ro",
+            "--volume", f"{self.drill.work}/backups:/backups",
+            # Who asks about the archive needs its disk.
+            *(("--volume", "compose_archive:/var/lib/claimstream/archive") if network == NETWORK else ()),
             IMAGE, *words, shown=shown,
+            typed=f"podman run --network {network} --read-only --cap-drop=ALL ... {shlex.join(words)}",
         )  # fmt: skip
 
     def groups(self, network: str = NETWORK) -> dict[str, Any]:
@@ -80,8 +87,8 @@ class Composed:
         finally:
             self.drill.say = lines  # type: ignore[method-assign]
 
-    def claim_runs_through(self, network: str = NETWORK) -> None:
-        """Submit a claim; every group settles it."""
+    def claim_runs_through(self, network: str = NETWORK) -> str:
+        """Submit a claim; every group settles it. Its id."""
         before = {name: group["settled"] for name, group in self.groups(network).items()}
         code, said = self.operator("claim", "submit", "/run/secrets/claimstream/claim.json", network=network, shown=1)
         self.drill.check("a claim is taken", code == 0)
@@ -95,6 +102,67 @@ class Composed:
         claim = said.splitlines()[-1].strip()
         code, said = self.operator("claim", "history", claim, network=network, shown=4)
         self.drill.check("it was assigned to somebody", "assigned" in said)
+        return claim
+
+    def history(self, claim: str) -> list[dict[str, Any]]:
+        """What happened to a claim; nothing is written down."""
+        found: list[dict[str, Any]] = json.loads(self.quiet("claim", "history", claim, "--json", network=NETWORK))
+        return found
+
+    def verified(self) -> bool:
+        """Whether `verify` finds no difference."""
+        return bool(json.loads(self.quiet("verify", "--json", network=NETWORK))["ok"])
+
+
+def asked(path: str) -> Any:
+    """What Prometheus says about itself."""
+    with urllib.request.urlopen(f"http://127.0.0.1:9090/api/v1/{path}", timeout=5) as answer:
+        return json.load(answer)["data"]
+
+
+def watched(drill: Drill) -> None:
+    """Prometheus has its targets, its rules and its Alertmanager."""
+    drill.until(
+        "Prometheus sees both workers and the exporter", lambda: len(query('up{job=~"claimstream.*"} == 1')) == 3
+    )
+    (written,) = load(ROOT / "deploy" / "prometheus" / "rules" / "claimstream.yaml")
+    names = {rule.get("alert") or rule["record"] for group in written["groups"] for rule in group["rules"]}
+    loaded = [rule for group in asked("rules")["groups"] for rule in group["rules"]]
+    well = {rule["name"] for rule in loaded if rule["health"] == "ok"}
+    drill.check(f"all {len(names)} rules are loaded, and none has an error", well == names)
+    drill.check("it knows its Alertmanager", len(asked("alertmanagers")["activeAlertmanagers"]) == 1)
+
+
+def killed(drill: Drill, one: Composed, claim: str) -> None:
+    """The store dies at once and comes back from its append-only file."""
+    before = one.history(claim)
+    drill.run("podman", "kill", "compose_redis_1", shown=0)
+    drill.run("podman", "start", "compose_redis_1", shown=0)
+    drill.until(
+        "the store that was killed comes back, with every fact of the claim", lambda: one.history(claim) == before
+    )
+
+
+def restored(drill: Drill, one: Composed, claim: str) -> None:
+    """Backup beside the workers, the disk of the store emptied, restore, verify: as a person would."""
+    before = one.history(claim)
+    code, _ = one.operator("backup", "/backups/b", shown=2)
+    drill.check("a backup is taken while the workers work", code == 0)
+    drill.run("podman", "stop", "--time", "40", "compose_worker_2", "compose_exporter_1", shown=0)
+    drill.run("podman", "stop", "compose_redis_1", shown=0)
+    _, said = drill.run("podman", "volume", "inspect", "compose_redis-data", quiet=True)
+    for path in Path(json.loads(said)[0]["Mountpoint"]).iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    drill.run("podman", "start", "compose_redis_1", shown=0)
+    drill.until("the store is empty", lambda: one.operator("ping", shown=1)[0] == 0)
+    code, _ = one.operator("verify", shown=1)
+    drill.check("nothing is left in it", code == 2)
+    code, _ = one.operator("restore", "/backups/b", shown=3)
+    drill.check("the backup is restored", code == 0)
+    drill.run("podman", "start", "compose_worker_2", "compose_exporter_1", shown=0)
+    drill.until("verify finds every guarantee held", one.verified)
+    one.operator("verify", shown=1)
+    drill.check("the claim has its history", one.history(claim) == before)
 
 
 def query(expression: str) -> list[dict[str, Any]]:
@@ -123,12 +191,13 @@ def compose(drill: Drill) -> None:
         code, said = drill.run("podman", "exec", "compose_redis_1", "redis-cli", "config", "get", "appendonly", shown=1)
         drill.check("the store lets nobody in without a password", "NOAUTH" in said)
         one.operator("lab", "load-sample-data", shown=1)
-        one.claim_runs_through()
-        drill.until(
-            "Prometheus sees both workers and the exporter",
-            lambda: len(query('up{job=~"claimstream.*"} == 1')) == 3,
-        )
+        claim = one.claim_runs_through()
+        watched(drill)
         drill.until("the recorded backlog has a figure", lambda: query("claimstream:backlog_entries:max"))
+        drill.until(
+            "the store has refused nobody anything (ACL LOG, by the exporter)",
+            lambda: query("claimstream_store_refusals") and not query("claimstream_store_refusals > 0"),
+        )
         drill.check("no alert fires", not query('ALERTS{alertstate="firing"}'))
         with urllib.request.urlopen("http://127.0.0.1:9093/-/healthy", timeout=5) as answer:
             drill.check("Alertmanager is well", answer.status == 200)
@@ -136,6 +205,10 @@ def compose(drill: Drill) -> None:
         drill.check(
             "a worker that is stopped drains and ends with 0", inspected(drill, "compose_worker_1")["ExitCode"] == 0
         )
+        one.claim_runs_through()
+        killed(drill, one, claim)
+        one.claim_runs_through()
+        restored(drill, one, claim)
         one.claim_runs_through()
     finally:
         one.compose("down", "--volumes")

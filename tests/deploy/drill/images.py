@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.support.source_tree import ROOT
+from workers.version import VERSION
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.deploy.drill.session import Drill
 
 BUILD_BASE = "localhost/claimstream-base/build:bookworm"
@@ -14,6 +19,7 @@ IMAGE = "localhost/claimstream:0.1.0"
 STANDIN = "localhost/standin"
 MEGABYTE = 1_000_000
 LIMIT_MEGABYTES = 200
+LABELS = ("title", "description", "licenses", "version", "revision", "created")
 
 HARDENED = (
     "--rm",
@@ -78,9 +84,27 @@ def look(drill: Drill) -> None:
     )
     drill.check("no pip and no build tool", said.splitlines()[-1:] == ["[] []"])
     labels = json.loads(drill.run("podman", "image", "inspect", IMAGE, quiet=True)[1])[0]["Labels"]
+    _, head = drill.run("git", "rev-parse", "HEAD", quiet=True)
+    named = (labels["org.opencontainers.image.version"], labels["org.opencontainers.image.revision"])
     drill.check(
-        "it says what it is (OCI labels)", len([name for name in labels if name.startswith("org.opencontainers")]) >= 5
+        "it says what it is (OCI labels), with the version and the commit that it was built from",
+        named == (VERSION, head.strip()) and {f"org.opencontainers.image.{name}" for name in LABELS} <= labels.keys(),
     )
+    bill(drill, python)
+
+
+def bill(drill: Drill, python: Callable[[str], tuple[int, str]]) -> None:
+    """The SBOM names what is installed in the image."""
+    code, _ = drill.run("make", "sbom", shown=1)
+    parts = json.loads((ROOT / "build" / "sbom.cdx.json").read_text(encoding="utf-8"))["components"]
+    billed = {part["name"].replace("_", "-").lower(): part["version"] for part in parts}
+    _, said = python(
+        "import importlib.metadata as m, json; print(json.dumps({d.name.replace('_', '-').lower(): d.version"
+        " for d in m.distributions()}))"
+    )
+    inside = json.loads(said.splitlines()[-1])
+    wrong = {name: version for name, version in inside.items() if name != "claimstream" and billed.get(name) != version}
+    drill.check(f"every one of the {len(inside) - 1} packages in it is in the SBOM, with its version", not wrong)
 
 
 def standins(drill: Drill) -> None:

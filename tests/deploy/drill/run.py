@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -57,8 +58,7 @@ def machine(drill: Drill) -> None:
     drill.head("Machine")
     drill.run("podman", "--version", shown=1)
     drill.run("runc", "--version", shown=3)
-    drill.run("uname", "-sr", shown=1)
-    drill.run("nproc", shown=1)
+    drill.say(f"       {platform.system()} {platform.release().partition('-')[0]}, {os.cpu_count()} cores")
     drill.run("git", "log", "-1", "--format=%h %cs %s", shown=1)
 
 

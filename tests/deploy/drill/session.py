@@ -65,8 +65,9 @@ class Drill:
         within: float = 300,
         env: Mapping[str, str] | None = None,
         quiet: bool = False,
+        typed: str = "",
     ) -> tuple[int, str]:
-        """Exit code and output of a command; its last `shown` lines are written down."""
+        """Exit code and output of a command; its last `shown` lines are written down. `typed`: the command, shorter."""
         started = time.monotonic()
         done = subprocess.run(
             [str(word) for word in command], cwd=ROOT, env={**self.environment, **(env or {})}, text=True,
@@ -74,7 +75,7 @@ class Drill:
         )  # fmt: skip
         lines = [line for line in done.stdout.splitlines() if line.strip() and not NOISE.match(line)]
         if not quiet:
-            self.say(f"    $ {shlex.join(str(word) for word in command)[:300]}")
+            self.say(f"    $ {typed or shlex.join(str(word) for word in command)[:300]}")
             for line in lines[-(shown or (6 if done.returncode else 0)) :] if shown or done.returncode else []:
                 self.say(f"    {line[:160]}")
             self.say(f"    -> {done.returncode}, {time.monotonic() - started:.1f} s")

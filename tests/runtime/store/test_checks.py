@@ -166,6 +166,20 @@ async def test_a_user_with_least_rights_learns_what_it_cannot_see_and_is_not_ref
     assert "persistence and eviction are unknown" in named(findings, "server").seen
 
 
+async def test_a_store_that_would_not_play_its_own_append_only_file_is_refused() -> None:
+    async with running_server() as server:
+        admin = open_commands(StoreAddress.parse(server.url), max_connections=1)
+        await command(admin, "ACL", "SETUSER", "other", "on", ">pw", "~*", "&*", "+@all")
+        address = StoreAddress(socket_path=server.store.socket_path, username="other", password=Secret("pw"))
+        client = open_commands(address, max_connections=1)
+        for rules, level in ((("-@all",), "fail"), (("~*", "&*", "+@all", "-xadd"), "fail"), (("+@all",), "ok")):
+            await command(client, "ACL", "SETUSER", "default", *rules)
+            found = named(await examine(client, PRODUCTION), "persistence")
+            assert found.level == level, rules
+        await client.aclose()
+        await admin.aclose()
+
+
 async def test_the_powerful_user_is_told_where_each_kind_should_have_its_own() -> None:
     async with a_store() as client:
         assert named(await examine(client, PRODUCTION), "rights").level == "warn"
