@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 # Some start one process after the other, and a start takes seconds on a machine that others use as well.
 pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.timeout(180)]
 
-WITHIN = 20.0
-"""Seconds for whatever a process has to come to first; generous, because a loaded machine is no fault."""
-
 
 # Two names that share two or four seats evenly; many pairs would not, with so few seats.
 LEFT, SOUTH = "left", "south"
@@ -70,7 +67,7 @@ async def test_a_paused_process_that_wakes_up_cannot_write_and_goes_on_only_with
         one = WorkerOrder(url=store_address.url, name=LEFT, partitions=2, slow_seconds=0.01)
         two = WorkerOrder(url=store_address.url, name=SOUTH, partitions=2)
         async with worker(one) as first:
-            await until(lambda: shared(client, LEFT), within=WITHIN, what="the first serves all")
+            await until(lambda: shared(client, LEFT), what="the first serves all")
             for n in range(8):
                 await client.add(f"T{n}", 40)
             await until(lambda: begun(client), what="it is in the middle of its work")
@@ -104,14 +101,14 @@ async def test_a_drain_under_load_ends_in_time_with_exit_0_and_hands_everything_
         one = WorkerOrder(url=store_address.url, name=LEFT, partitions=4, slow_seconds=0.001)
         two = WorkerOrder(url=store_address.url, name=SOUTH, partitions=4, slow_seconds=0.001)
         async with worker(one) as first, worker(two) as second:
-            await until(lambda: shared(client, LEFT, SOUTH), within=WITHIN, what="both serve")
+            await until(lambda: shared(client, LEFT, SOUTH), what="both serve")
             for n in range(24):
                 await client.add(f"T{n}", 20)
             first.drain()
             asked = time.monotonic()
             assert await first.ended() == 0
             assert time.monotonic() - asked < 5.0
-            await until(lambda: shared(client, SOUTH), within=WITHIN, what="the other serves all")
+            await until(lambda: shared(client, SOUTH), what="the other serves all")
             await client.at_rest()
             assert await client.consumers() == {SOUTH}
             second.drain()
@@ -134,7 +131,7 @@ async def test_a_handler_that_outlives_the_drain_is_cut_off_and_its_batch_is_don
             asked = time.monotonic()
             one.drain()
             assert await one.ended() == EXIT_NOT_DRAINED
-            assert time.monotonic() - asked < QUICK.stop_seconds + 5.0, "the handler takes a minute"
+            assert time.monotonic() - asked < QUICK.serving.stop_seconds + 5.0, "the handler takes a minute"
             assert [look.settled for look in await client.looks()] == [0]
         async with worker(WorkerOrder(url=store_address.url)):
             await client.at_rest()
@@ -194,7 +191,7 @@ async def ended_or_rested(one: Worker, client: Outside) -> bool:
 
 async def test_a_worker_that_cannot_start_says_why_in_one_line(store_address: StoreAddress) -> None:
     async with outside(store_address, 4), worker(WorkerOrder(url=store_address.url), wait=False) as one:
-        assert await one.ended(within=WITHIN) == 1
+        assert await one.ended() == 1
         assert one.errors() == (
             "LogMismatch: things was made with 4 partitions, the settings say 1: set partitions = 4\n"
         )

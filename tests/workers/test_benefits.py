@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from domain import commands as c
 from domain.money import Money
-from domain.reasons import REASON_CODES
+from domain.reasons import EX_GRATIA, REASON_CODES
 from tests.support.claims import CLAIMANT, MANAGER, REVIEWER, Story
 from workers.benefits import IN_WORDS, Benefits, Interest, benefits
 from workers.cli.benefit_page import WIDTH, benefit_page
@@ -41,7 +41,7 @@ def denied() -> Story:
 
 
 def test_every_reason_code_has_plain_words() -> None:
-    assert set(REASON_CODES) == set(IN_WORDS)
+    assert {*REASON_CODES, EX_GRATIA} == set(IN_WORDS)
     assert not [words for words in IN_WORDS.values() if "_" in words or words[0].isupper()]
 
 
