@@ -65,8 +65,20 @@ async def test_those_of_one_moment_go_in_one_call() -> None:
     calls = Calls()
     calls.open.set()
     together: Together[Any, int] = Together(calls.send)
-    assert await asyncio.gather(*(together.append(n) for n in range(40))) == [-n for n in range(40)]
-    assert calls.seen == [list(range(40))]
+    many = range(UNITS_OF_A_CALL)
+    assert await asyncio.gather(*(together.append(n) for n in many)) == [-n for n in many]
+    assert calls.seen == [list(many)]
+
+
+async def test_whoever_found_no_room_in_a_call_goes_out_beside_it() -> None:
+    calls = Calls()
+    together: Together[Any, int] = Together(calls.send)
+    many = range(2 * UNITS_OF_A_CALL)
+    answers = [asyncio.create_task(together.append(n)) for n in many]
+    await calls.came(2)
+    assert calls.seen == [list(many)[:UNITS_OF_A_CALL], list(many)[UNITS_OF_A_CALL:]]
+    calls.open.set()
+    assert await asyncio.gather(*answers) == [-n for n in many]
 
 
 async def test_an_error_of_one_is_not_an_error_of_the_others() -> None:
