@@ -24,7 +24,7 @@ from runtime.store.clients import open_commands
 from runtime.store.keys import Keyspace
 from runtime.store.position import look
 from runtime.store.reads import Reads
-from tests.support.hosts import QUICK, running_host
+from tests.support.hosts import QUICK, opened, running_host
 from tests.support.waiting import PATIENCE, until
 from workers.claim_log import SNAPSHOT_BODY, EventCodec, wire_time
 from workers.keys import CLAIM_LOG, ClaimKeys, claim_log
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from domain.events import Fact
     from runtime.actor import Actor
     from runtime.store.address import StoreAddress
+    from runtime.store.opening import OpenStore
     from tests.support.hosts import RunningHost
 
 CODEC = EventCodec(tuple(EVENTS), decode_body)
@@ -102,9 +103,7 @@ class ClaimActor:
 
     async def append(self, facts: Sequence[Fact]) -> None:
         """Append facts of new claims, one by one."""
-        for unit in appends_of(facts):
-            answer = await self.store.appender.append(unit)
-            assert isinstance(answer, Appended), str(answer)
+        await _append(self.store, facts)
 
     async def at_rest(self, within: float = PATIENCE) -> None:
         """Wait until the actor has settled everything."""
@@ -120,11 +119,22 @@ class ClaimActor:
         return {name.decode(): value.decode() for name, value in row.items()}
 
 
+async def _append(store: OpenStore, facts: Sequence[Fact]) -> None:
+    for unit in appends_of(facts):
+        answer = await store.appender.append(unit)
+        assert isinstance(answer, Appended), str(answer)
+
+
 @asynccontextmanager
 async def claim_actor(
-    address: StoreAddress, build: Callable[[ClaimKeys, Reads], Actor], group: str, *, batch: int = 50
+    address: StoreAddress,
+    build: Callable[[ClaimKeys, Reads], Actor],
+    group: str,
+    *,
+    batch: int = 50,
+    log: Sequence[Fact] = (),
 ) -> AsyncIterator[ClaimActor]:
-    """Run one actor through the real runtime, `batch` entries at most in one read."""
+    """Run one actor through the real runtime, `batch` entries at most in one read; `log` is there before it comes."""
     client = open_commands(address, max_connections=4)
     keys = ClaimKeys(Keyspace(claim_log(1)), 0)
     plan = ClusterPlan(
@@ -133,6 +143,9 @@ async def claim_actor(
     )
     serving = replace(QUICK.serving, read=replace(QUICK.serving.read, batch=batch))
     try:
+        if log:
+            async with opened(address, plan) as store:
+                await _append(store, log)
         async with running_host(address, plan=plan, options=replace(QUICK, serving=serving)) as running:
             yield ClaimActor(running, keys, group)
     finally:
