@@ -83,11 +83,12 @@ lock: $(VENV)/.created ## resolve pyproject.toml again into the three lock files
 library-revision: ## raise the revision of the function library after a change of its text
 	$(VENV)/bin/python -c "from runtime.store.revision import record; print(record())"
 
+# With extras, as the peers ask for each other: of a pin without them pip sees a newer release and refuses it.
 bench-lock: $(VENV)/.created ## resolve the peers of the benchmark again
 	@$(PIP) install uv
-	@$(call compile,tests/benchmarks/peers/peers.in,requirements-bench.lock)
-	@$(call compile,tests/benchmarks/peers/saq.in,requirements-bench-saq.lock)
-	@$(call compile,tests/benchmarks/peers/arq.in,requirements-bench-arq.lock)
+	@$(call compile,--no-strip-extras tests/benchmarks/peers/peers.in,requirements-bench.lock)
+	@$(call compile,--no-strip-extras tests/benchmarks/peers/saq.in,requirements-bench-saq.lock)
+	@$(call compile,--no-strip-extras tests/benchmarks/peers/arq.in,requirements-bench-arq.lock)
 
 compile = env -i PATH="$$PATH" HOME="$$HOME" SSL_CERT_FILE="$${SSL_CERT_FILE-}" $(BIN)/uv pip compile --no-config --quiet $(1) \
 	--python-version 3.11 --universal --generate-hashes --custom-compile-command "make $(or $(3),lock)" --output-file $(2)
