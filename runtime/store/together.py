@@ -21,8 +21,8 @@ CALLS_OUT = 2
 
 UNITS_OF_A_CALL = 32
 """Units of one call: some 2 ms of the store's time, for which everybody else waits. What more came at one moment goes
-out in the next call at once, so that 64 callers keep store and client at work side by side: 1.7 times as many appends
-as with one call for all of them."""
+out in the next call at once, so that 64 callers keep store and client at work side by side: half as many
+appends again as with one call for all of them."""
 
 
 class Together(Generic[Unit, Answer]):
